@@ -1,0 +1,1 @@
+"""Programs: shipped solvers, batt modules, their generator and the loader of users' modules."""

@@ -1,0 +1,208 @@
+"""Primitives on integers, Booleans and pairs of integers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.dsl.canonical import greatest, least
+from harness.dsl.types import Container, IntegerTuple, Numerical
+
+__all__ = [
+    "add",
+    "astuple",
+    "both",
+    "crement",
+    "decrement",
+    "divide",
+    "double",
+    "either",
+    "equality",
+    "even",
+    "flip",
+    "greater",
+    "halve",
+    "identity",
+    "increment",
+    "interval",
+    "invert",
+    "maximum",
+    "minimum",
+    "multiply",
+    "positive",
+    "sign",
+    "subtract",
+    "toivec",
+    "tojvec",
+]
+
+
+def _components(a: Numerical) -> tuple[int, int]:
+    """Return the two integers of a pair; an integer stands for a pair of itself."""
+    if isinstance(a, tuple):
+        i, j = a
+    else:
+        i = j = a
+    # Unary plus refuses what is not a number: + and * would join and repeat nested tuples.
+    return +i, +j
+
+
+def identity(x: Any) -> Any:
+    """x itself."""
+    return x
+
+
+def add(a: Numerical, b: Numerical) -> Numerical:
+    """a + b, elementwise on pairs."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a + b
+    (i, j), (k, m) = _components(a), _components(b)
+    return (i + k, j + m)
+
+
+def subtract(a: Numerical, b: Numerical) -> Numerical:
+    """a - b, elementwise on pairs."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a - b
+    (i, j), (k, m) = _components(a), _components(b)
+    return (i - k, j - m)
+
+
+def multiply(a: Numerical, b: Numerical) -> Numerical:
+    """a * b, elementwise on pairs."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a * b
+    (i, j), (k, m) = _components(a), _components(b)
+    return (i * k, j * m)
+
+
+def divide(a: Numerical, b: Numerical) -> Numerical:
+    """a // b, rounded down, elementwise on pairs."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a // b
+    (i, j), (k, m) = _components(a), _components(b)
+    return (i // k, j // m)
+
+
+def invert(n: Numerical) -> Numerical:
+    """-n, elementwise on a pair."""
+    if isinstance(n, int):
+        return -n
+    i, j = _components(n)
+    return (-i, -j)
+
+
+def double(n: Numerical) -> Numerical:
+    """2 * n, elementwise on a pair."""
+    if isinstance(n, int):
+        return n * 2
+    i, j = _components(n)
+    return (i * 2, j * 2)
+
+
+def halve(n: Numerical) -> Numerical:
+    """n // 2, rounded down, elementwise on a pair."""
+    if isinstance(n, int):
+        return n // 2
+    i, j = _components(n)
+    return (i // 2, j // 2)
+
+
+def increment(x: Numerical) -> Numerical:
+    """x + 1, elementwise on a pair."""
+    if isinstance(x, int):
+        return x + 1
+    i, j = _components(x)
+    return (i + 1, j + 1)
+
+
+def decrement(x: Numerical) -> Numerical:
+    """x - 1, elementwise on a pair."""
+    if isinstance(x, int):
+        return x - 1
+    i, j = _components(x)
+    return (i - 1, j - 1)
+
+
+def _sign(n: int) -> int:
+    return (n > 0) - (n < 0)
+
+
+def crement(x: Numerical) -> Numerical:
+    """x one further from zero, where 0 stays; elementwise on a pair."""
+    if isinstance(x, int):
+        return x + _sign(x)
+    i, j = _components(x)
+    return (i + _sign(i), j + _sign(j))
+
+
+def sign(x: Numerical) -> Numerical:
+    """-1, 0 or 1 by the sign of x, elementwise on a pair."""
+    if isinstance(x, int):
+        return _sign(x)
+    i, j = _components(x)
+    return (_sign(i), _sign(j))
+
+
+def even(n: int) -> bool:
+    """Whether n is even."""
+    return n % 2 == 0
+
+
+def positive(x: int) -> bool:
+    """Whether x is greater than 0."""
+    return x > 0
+
+
+def greater(a: int, b: int) -> bool:
+    """Whether a is greater than b."""
+    return a > b
+
+
+def equality(a: Any, b: Any) -> bool:
+    """Whether a equals b."""
+    return bool(a == b)
+
+
+def flip(b: bool) -> bool:
+    """Logical not."""
+    return not b
+
+
+def both(a: bool, b: bool) -> bool:
+    """Logical and."""
+    return a and b
+
+
+def either(a: bool, b: bool) -> bool:
+    """Logical or."""
+    return a or b
+
+
+def toivec(i: int) -> IntegerTuple:
+    """The vector that points i rows down."""
+    return (i, 0)
+
+
+def tojvec(j: int) -> IntegerTuple:
+    """The vector that points j columns to the right."""
+    return (0, j)
+
+
+def astuple(a: Any, b: Any) -> tuple[Any, Any]:
+    """The pair (a, b)."""
+    return (a, b)
+
+
+def interval(start: int, stop: int, step: int) -> tuple[int, ...]:
+    """The integers from start up to, not including, stop."""
+    return tuple(range(start, stop, step))
+
+
+def maximum(container: Container) -> Any:
+    """The greatest element; 0 when empty."""
+    return greatest(container) if container else 0
+
+
+def minimum(container: Container) -> Any:
+    """The least element; 0 when empty."""
+    return least(container) if container else 0
