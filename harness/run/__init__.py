@@ -1,0 +1,1 @@
+"""Runs: modes, the pool of worker processes, calibration, and the journal of what was measured."""

