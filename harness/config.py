@@ -57,6 +57,7 @@ class Config(BaseModel):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="of all intervals")
     profile: bool = Field(True, description="count and time each primitive in a pass of its own")
     results_dir: str = Field("results", description="where run folders are made")
+    run_dir: str | None = Field(None, description="the folder of this run; null: a new one in results_dir")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -150,5 +151,5 @@ def parse_change(text: str) -> tuple[str, Any]:
 
 
 def to_yaml(config: Config) -> str:
-    """Return a configuration as YAML that ``read_config`` reads."""
-    return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
+    """Return a configuration as YAML that ``read_config`` reads, but for ``run_dir``, which no second run may have."""
+    return yaml.safe_dump(config.model_dump(exclude={"run_dir"}), sort_keys=False, allow_unicode=True)

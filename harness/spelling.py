@@ -7,6 +7,6 @@ from collections.abc import Iterable
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean ...?`` with the known word that is most like ``word``; empty if none is like it."""
-    matches = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
+    """``"; nearest: ..."`` with the known words that are most like ``word``, or nothing if none is like it."""
+    matches = difflib.get_close_matches(word, list(known))
+    return f"; nearest: {', '.join(matches)}" if matches else ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
-import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -252,9 +251,3 @@ def programs_in(module: ModuleType, reference: str) -> tuple[list[Program], list
         else:
             programs.append(Program(name, reference, "solver", name[len(prefix) :], value))
     return programs, rejected
-
-
-def search_path_for_users_modules() -> None:
-    """Let dotted references name modules of the working directory, as ``python -m`` does, from every entry point."""
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, "")

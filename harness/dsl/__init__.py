@@ -9,13 +9,13 @@ from typing import Any
 
 from harness.dsl import constants, types
 from harness.dsl.colours import *
+from harness.dsl.components import *
 from harness.dsl.constants import *
 from harness.dsl.containers import *
 from harness.dsl.dialect import *
 from harness.dsl.functions import *
 from harness.dsl.grids import *
 from harness.dsl.numbers import *
-from harness.dsl.components import *
 from harness.dsl.patches import *
 from harness.dsl.table import ALIASES, ALL
 from harness.dsl.types import *

@@ -4,19 +4,43 @@
 
 Functions, which programs may keep in containers too, come after all values, by name and by what they close over.
 
-Python's own comparison agrees with this order on integers and on tuples of them, and is many times quicker than
-a key function, so it is used wherever the values hold nothing else; ``<`` on frozensets means "subset" and must
-never decide.
+``canonical_key`` states this order for any value. It is too slow for the sets that programs are full of, so these
+have keys of their own, which put them in the same order: integers are their own key, and locations and cells are
+numbered. Each such key refuses whatever it was not made for, and then the general way is taken. Python's own ``<`` is
+used only where ``is_plain`` holds; on frozensets it means "subset" and must never decide.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from itertools import chain
+from operator import index
 from typing import Any
 
 _INTEGERS = {int, bool}
 _INTEGERS_AND_TUPLES = {int, bool, tuple}
+
+_ROW_BITS = 12
+_FAR = 1 << (_ROW_BITS - 1)
+_MOST_KEYS = 1 << 16  # several times the locations that a program meets, and some megabytes
+_REFUSALS = (KeyError, TypeError, ValueError)
+
+
+class _LocationKeys(dict[Any, int]):
+    """The keys of locations, each computed once and then looked up; anything else is refused."""
+
+    def __missing__(self, location: Any) -> int:
+        if type(location) is tuple:
+            i, j = location
+            if -_FAR <= i < _FAR and -_FAR <= j < _FAR:
+                key = (i << _ROW_BITS) + j
+                if len(self) < _MOST_KEYS:
+                    self[location] = key
+                return key  # type: ignore[no-any-return]
+        raise KeyError(location)
+
+
+_LOCATION_KEYS = _LocationKeys()
+_location_key = _LOCATION_KEYS.__getitem__
 
 
 def canonical_key(value: Any) -> tuple[Any, ...]:
@@ -57,23 +81,70 @@ def is_plain(values: Iterable[Any]) -> bool:
     return is_plain([element for value in values if type(value) is tuple for element in value])
 
 
-def sort_key(values: Collection[Any]) -> Callable[[Any], Any] | None:
-    """Return the cheapest key that puts ``values`` in canonical order; None where the values order themselves."""
+def _cell_key(cell: Any) -> int:
+    _, location = cell
+    return (cell[0] << 2 * _ROW_BITS) + _LOCATION_KEYS[location]  # type: ignore[no-any-return]  # [0] refuses sets
+
+
+def _set_key_by(element_key: Callable[[Any], int]) -> Callable[[Any], list[int]]:
+    def set_key(elements: Any) -> list[int]:
+        if type(elements) is not frozenset:
+            raise TypeError("not a frozenset")
+        return sorted(map(element_key, elements))
+
+    return set_key
+
+
+_SET_KEYS = {key: _set_key_by(key) for key in (index, _location_key, _cell_key)}
+
+
+def _quick_key(value: Any) -> Callable[[Any], Any] | None:
+    """Return the key made for values like this one; None if there is none."""
+    kind = type(value)
+    if kind is int:
+        return index
+    if kind is tuple and len(value) == 2:
+        kind = type(value[1])
+        if kind is int:
+            return _location_key
+        if kind is tuple:
+            return _cell_key
+    elif kind is frozenset:
+        for element in value:
+            return _SET_KEYS.get(_quick_key(element))  # type: ignore[arg-type]
+    return None
+
+
+def _choose(select: Callable[..., Any], values: Collection[Any]) -> Any:
+    """Return ``select(values, key=...)`` with the cheapest key that puts them in canonical order."""
+    for value in values:
+        key = _quick_key(value)
+        if key is not None:
+            try:
+                return select(values, key=key)
+            except _REFUSALS:  # of several kinds, or far from any grid
+                pass
+        break
     if is_plain(values):
-        return None
-    if set(map(type, values)) == {frozenset} and is_plain(list(chain.from_iterable(values))):
-        return sorted
-    return canonical_key
+        try:
+            return select(values)
+        except TypeError:  # integers and tuples side by side: Python cannot compare them
+            pass
+    return select(values, key=canonical_key)
+
+
+def in_order(values: Collection[Any]) -> list[Any]:
+    """Return values in canonical order; equal ones stay as they are."""
+    return _choose(sorted, values)  # type: ignore[no-any-return]
 
 
 def ordered(container: Collection[Any]) -> tuple[Any, ...]:
     """Return the elements of a container as a tuple: a tuple as it stands, a set in canonical order."""
     if isinstance(container, tuple):
         return container
-    try:
-        return tuple(sorted(container, key=sort_key(container)))
-    except TypeError:  # integers and tuples side by side: Python cannot compare them
-        return tuple(sorted(container, key=canonical_key))
+    if len(container) == 1:
+        return tuple(container)
+    return tuple(in_order(container))
 
 
 def least(values: Collection[Any]) -> Any:
@@ -82,10 +153,7 @@ def least(values: Collection[Any]) -> Any:
     Raises:
         ValueError: if there is none.
     """
-    try:
-        return min(values, key=sort_key(values))
-    except TypeError:
-        return min(values, key=canonical_key)
+    return _choose(min, values)
 
 
 def greatest(values: Collection[Any]) -> Any:
@@ -94,7 +162,4 @@ def greatest(values: Collection[Any]) -> Any:
     Raises:
         ValueError: if there is none.
     """
-    try:
-        return max(values, key=sort_key(values))
-    except TypeError:
-        return max(values, key=canonical_key)
+    return _choose(max, values)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from itertools import chain
 from operator import itemgetter
 
-from harness.dsl.canonical import least, ordered
-from harness.dsl.containers import greatest_by_count
-from harness.dsl.patches import columns_of, rows_of
+from harness.dsl.canonical import in_order, least
+from harness.dsl.patches import bounds, columns_of, rows_of
 from harness.dsl.types import Container, Element, IntegerTuple, Object, Objects, Patch, Piece
 
 __all__ = [
@@ -34,19 +33,19 @@ def colours_of(element: Element) -> list[int]:
     """Return the colour of every cell of a grid or object, in no particular order."""
     if isinstance(element, tuple):
         return list(chain.from_iterable(element))
-    return [v for v, _ in element]
+    return list(map(_colour_of_cell, element))
 
 
 def mostcolor(element: Element) -> int:
     """The colour of the most cells, the least of several."""
     values = colours_of(element)
-    return greatest_by_count(values, values.count)  # type: ignore[no-any-return]
+    return max(in_order(set(values)), key=values.count)  # type: ignore[no-any-return]
 
 
 def leastcolor(element: Element) -> int:
     """The colour of the fewest cells, the least of several."""
     values = colours_of(element)
-    return min(ordered(frozenset(values)), key=values.count)  # type: ignore[no-any-return]
+    return min(in_order(set(values)), key=values.count)  # type: ignore[no-any-return]
 
 
 def palette(element: Element) -> frozenset[int]:
@@ -62,11 +61,9 @@ def numcolors(element: Element) -> int:
 def color(obj: Object) -> int:
     """The colour of an object, that of its least cell."""
     if isinstance(obj, tuple):
-        return obj[0][0]
-    if len(obj) == 1:
-        ((value, _),) = obj
-        return value
-    return least(list(map(_colour_of_cell, obj)))  # type: ignore[no-any-return]
+        return obj[0][0]  # type: ignore[no-any-return]
+    values = set(map(_colour_of_cell, obj))
+    return values.pop() if len(values) == 1 else least(values)  # type: ignore[no-any-return]
 
 
 def colorcount(element: Element, value: int) -> int:
@@ -83,7 +80,7 @@ def height(piece: Piece) -> int:
     """The number of rows of a grid, or of a patch's bounding box; 0 when empty."""
     if isinstance(piece, tuple):
         return len(piece)
-    if not piece:
+    if len(piece) == 0:
         return 0
     rows = rows_of(piece)
     return max(rows) - min(rows) + 1
@@ -91,7 +88,7 @@ def height(piece: Piece) -> int:
 
 def width(piece: Piece) -> int:
     """The number of columns of a grid, or of a patch's bounding box; 0 when empty."""
-    if not piece:
+    if len(piece) == 0:
         return 0
     if isinstance(piece, tuple):
         return len(piece[0])
@@ -101,20 +98,24 @@ def width(piece: Piece) -> int:
 
 def shape(piece: Piece) -> IntegerTuple:
     """(height, width)."""
-    return (height(piece), width(piece))
+    if isinstance(piece, tuple) or len(piece) == 0:
+        return (height(piece), width(piece))
+    top, left, bottom, right = bounds(piece)
+    return (bottom - top + 1, right - left + 1)
 
 
 def portrait(piece: Piece) -> bool:
     """Whether a piece is higher than wide."""
-    return height(piece) > width(piece)
+    rows, columns = shape(piece)
+    return rows > columns
 
 
 def square(piece: Piece) -> bool:
     """Whether a grid is square, or a patch fills a square bounding box."""
     if isinstance(piece, tuple):
         return len(piece) == len(piece[0])
-    rows = height(piece)
-    return rows * rows == len(piece) and rows == width(piece)
+    rows, columns = shape(piece)
+    return rows == columns and rows * columns == len(piece)
 
 
 def vline(patch: Patch) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.dsl.colours import mostcolor, palette
-from harness.dsl.patches import bounds
+from harness.dsl.patches import bounds, rows_of_grid
 from harness.dsl.types import Grid, Indices, Object, Objects
 
 __all__ = ["fgpartition", "frontiers", "objects", "occurrences", "partition"]
@@ -13,7 +13,7 @@ def objects(grid: Grid, univalued: bool, diagonal: bool, without_bg: bool) -> Ob
     """The connected components of a grid."""
     # Cells are numbered row by row with one number left out behind each row, so that a step of the
     # numbering never leads around the edge.
-    stride = (len(grid[0]) if grid else 0) + 1
+    stride = len(rows_of_grid(grid)[0]) + 1
     if without_bg:
         background = mostcolor(grid)
         left = {i * stride + j: v for i, row in enumerate(grid) for j, v in enumerate(row) if v != background}
@@ -37,12 +37,12 @@ def objects(grid: Grid, univalued: bool, diagonal: bool, without_bg: bool) -> Ob
 
 def partition(grid: Grid) -> Objects:
     """One object for each colour of a grid."""
-    return _by_colour(grid, palette(grid))
+    return _by_colour(rows_of_grid(grid), palette(grid))
 
 
 def fgpartition(grid: Grid) -> Objects:
     """One object for each colour of a grid but its most common."""
-    return _by_colour(grid, palette(grid) - {mostcolor(grid)})
+    return _by_colour(rows_of_grid(grid), palette(grid) - {mostcolor(grid)})
 
 
 def _by_colour(grid: Grid, colours: frozenset[int]) -> Objects:
@@ -57,7 +57,7 @@ def _by_colour(grid: Grid, colours: frozenset[int]) -> Objects:
 def occurrences(grid: Grid, obj: Object) -> Indices:
     """The upper left indices at which an object, normalized, matches wholly inside the grid."""
     rows, columns = len(grid), len(grid[0])
-    if not obj:
+    if len(obj) == 0:
         return frozenset([(i, j) for i in range(rows + 1) for j in range(columns + 1)])
     top, left, bottom, right = bounds(obj)
     places = [(i, j) for i in range(rows - bottom + top) for j in range(columns - right + left)]
@@ -71,10 +71,8 @@ def occurrences(grid: Grid, obj: Object) -> Indices:
 
 def frontiers(grid: Grid) -> Objects:
     """One object for each row and for each column of a single colour."""
-    rows = [frozenset([(row[0], (i, j)) for j in range(len(row))]) for i, row in enumerate(grid) if len(set(row)) == 1]
-    columns: list[Object] = [
-        frozenset([(column[0], (i, j)) for i in range(len(column))])
-        for j, column in enumerate(zip(*grid, strict=False))
-        if len(set(column)) == 1
-    ]
-    return frozenset(rows + columns)
+    h, w = len(rows_of_grid(grid)), len(grid[0])
+    columns = zip(*grid, strict=False)
+    found = [frozenset([(row[0], (i, j)) for j in range(w)]) for i, row in enumerate(grid) if len(set(row)) == 1]
+    found += [frozenset([(v[0], (i, j)) for i in range(h)]) for j, v in enumerate(columns) if len(set(v)) == 1]
+    return frozenset(found)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import chain
+from operator import index
 from typing import Any
 
-from harness.dsl.canonical import canonical_key, greatest, is_plain, least, ordered
+from harness.dsl.canonical import greatest, in_order, least, ordered
 from harness.dsl.types import Container
 
 __all__ = [
@@ -42,6 +43,16 @@ __all__ = [
 ]
 
 
+_NOTHING: frozenset[Any] = frozenset()
+
+
+def tuple_of(container: Container) -> tuple[Any, ...]:
+    """Return a tuple, refusing what is none."""
+    if not isinstance(container, tuple):
+        raise TypeError(f"expected a tuple, not {type(container).__name__}")
+    return container
+
+
 def contained(value: Any, container: Container) -> bool:
     """Whether value is an element of a container."""
     return value in container
@@ -62,44 +73,36 @@ def combine(a: Container, b: Container) -> Container:
 def intersection(a: frozenset[Any], b: frozenset[Any]) -> frozenset[Any]:
     """The elements of a that are in b."""
     if not isinstance(a, frozenset):
-        raise TypeError(f"intersection takes frozensets, not {type(a).__name__}")
+        raise TypeError(f"expected a frozenset, not {type(a).__name__}")
     return a & b
 
 
 def difference(a: Container, b: Container) -> Container:
     """The elements of a that are not in b, as a container of a's type."""
-    if isinstance(a, frozenset) and isinstance(b, frozenset):
-        return a - b
+    if isinstance(a, frozenset):
+        return a.difference(b)
     return type(a)([e for e in a if e not in b])
 
 
 def dedupe(tup: tuple[Any, ...]) -> tuple[Any, ...]:
     """The first occurrences of the elements of a tuple, in order."""
-    if not isinstance(tup, tuple):
-        raise TypeError(f"dedupe takes a tuple, not {type(tup).__name__}")
-    return tuple(dict.fromkeys(tup))
+    return tuple(dict.fromkeys(tuple_of(tup)))
 
 
 def order(container: Container, compfunc: Callable[[Any], Any]) -> tuple[Any, ...]:
     """The elements sorted by key, ties in canonical (or tuple) order."""
-    elements: Any = container
-    keys = [compfunc(e) for e in elements]
-    if isinstance(container, frozenset) and len(set(keys)) < len(keys):
-        elements = ordered(container)
-        keys = [compfunc(e) for e in elements]
-    ranks = _comparable(keys)
-    try:
-        places = sorted(range(len(keys)), key=ranks.__getitem__)
-    except TypeError:
-        ranks = [canonical_key(k) for k in keys]
-        places = sorted(range(len(keys)), key=ranks.__getitem__)
-    elements = tuple(elements)
-    return tuple([elements[place] for place in places])
-
-
-def _comparable(keys: list[Any]) -> list[Any]:
-    """Return keys that Python's ``<`` puts in canonical order."""
-    return keys if is_plain(keys) else [canonical_key(k) for k in keys]
+    if isinstance(container, tuple):
+        try:
+            return tuple(sorted(container, key=lambda e: index(compfunc(e))))
+        except TypeError:  # keys that are no integers
+            pass
+    tied: dict[Any, list[Any]] = {}
+    for e in container:
+        tied.setdefault(compfunc(e), []).append(e)
+    groups = [tied[key] for key in in_order(tied)]
+    if isinstance(container, frozenset):
+        groups = [group if len(group) == 1 else in_order(group) for group in groups]
+    return tuple(chain.from_iterable(groups))
 
 
 def repeat(item: Any, num: int) -> tuple[Any, ...]:
@@ -110,18 +113,18 @@ def repeat(item: Any, num: int) -> tuple[Any, ...]:
 def merge(containers: Container) -> Container:
     """The elements of the elements, as a container of the outer type."""
     if isinstance(containers, frozenset):
-        return frozenset(chain.from_iterable(containers))
-    return tuple(chain.from_iterable([ordered(c) for c in containers]))
+        return _NOTHING.union(*containers)
+    return tuple(chain.from_iterable([c if isinstance(c, tuple) else ordered(c) for c in containers]))
 
 
 def valmax(container: Container, compfunc: Callable[[Any], Any]) -> Any:
     """The greatest key value; compfunc(0) when empty."""
-    return greatest([compfunc(e) for e in container]) if container else compfunc(0)
+    return greatest([compfunc(e) for e in container]) if len(container) else compfunc(0)
 
 
 def valmin(container: Container, compfunc: Callable[[Any], Any]) -> Any:
     """The least key value; compfunc(0) when empty."""
-    return least([compfunc(e) for e in container]) if container else compfunc(0)
+    return least([compfunc(e) for e in container]) if len(container) else compfunc(0)
 
 
 def argmax(container: Container, compfunc: Callable[[Any], Any]) -> Any:
@@ -146,21 +149,12 @@ def _first_with(container: Container, keys: list[Any], key: Any) -> Any:
 
 def mostcommon(container: tuple[Any, ...]) -> Any:
     """The element that occurs most often in a tuple, the least of several."""
-    return greatest_by_count(container, container.count)
+    return max(in_order(set(container)), key=tuple_of(container).count)
 
 
 def leastcommon(container: tuple[Any, ...]) -> Any:
     """The element that occurs least often in a tuple, the least of several."""
-    count = container.count
-    return min(ordered(frozenset(container)), key=count)
-
-
-def greatest_by_count(values: Any, count: Callable[[Any], int]) -> Any:
-    """Return the value with the greatest count, the least in canonical order of several."""
-    distinct = set(values)
-    if len(distinct) == 1:
-        return distinct.pop()
-    return max(ordered(distinct), key=count)
+    return min(in_order(set(container)), key=tuple_of(container).count)
 
 
 def initset(value: Any) -> frozenset[Any]:
@@ -175,6 +169,8 @@ def insert(value: Any, container: frozenset[Any]) -> frozenset[Any]:
 
 def remove(value: Any, container: Container) -> Container:
     """The elements that differ from value, as a container of the same type."""
+    if isinstance(container, frozenset):
+        return container - {value}
     return type(container)([e for e in container if e != value])
 
 

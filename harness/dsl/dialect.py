@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.dsl.canonical import canonical_key, ordered
+from harness.dsl.canonical import in_order, ordered
 from harness.dsl.colours import colours_of, palette
+from harness.dsl.components import objects
 from harness.dsl.containers import order
 from harness.dsl.grids import cmirror, dmirror, hmirror, rot90, rot180, rot270, vmirror
-from harness.dsl.components import objects
 from harness.dsl.patches import (
     leftmost,
     llcorner,
@@ -119,7 +119,7 @@ def a_mr(samples: Container) -> int | None:
     """The least kind with which mir_rot_t makes the output of every sample from its input; None if there is none."""
     pairs = ordered(samples)
     for kind in range(UNCHANGED + 1):
-        if all([mir_rot_t(source, kind) == goal for source, goal in pairs]):
+        if all(mir_rot_t(source, kind) == goal for source, goal in pairs):
             return kind
     return None
 
@@ -141,25 +141,26 @@ def f_ofcolor(grid: Grid, colour: int) -> Indices:
 
 def get_rank(container: Container, rank: int) -> Any:
     """The element of a rank by descending value."""
-    return sorted(container, key=canonical_key, reverse=True)[rank]
+    return in_order(container)[::-1][rank]
 
 
 def get_arg_rank(container: Container, compfunc: Callable[[Any], Any], rank: int) -> Any:
     """The element of a rank by descending key, ties in canonical (or tuple) order."""
-    elements = ordered(container)
-    keys = [canonical_key(compfunc(e)) for e in elements]
-    return elements[sorted(range(len(keys)), key=keys.__getitem__, reverse=True)[rank]]
+    tied: dict[Any, list[Any]] = {}
+    for e in ordered(container):
+        tied.setdefault(compfunc(e), []).append(e)
+    return [e for key in reversed(in_order(tied)) for e in tied[key]][rank]
 
 
 def get_val_rank(container: Container, compfunc: Callable[[Any], Any], rank: int) -> Any:
     """The key value of a rank by ascending key."""
-    return sorted([compfunc(e) for e in container], key=canonical_key)[rank]
+    return in_order([compfunc(e) for e in container])[rank]
 
 
 def get_color_rank(element: Element, rank: int) -> int:
     """The colour of a rank by descending number of cells, the least first of several."""
     values = colours_of(element)
-    return order(ordered(frozenset(values)), lambda value: -values.count(value))[rank]  # type: ignore[no-any-return]
+    return order(frozenset(values), lambda value: -values.count(value))[rank]  # type: ignore[no-any-return]
 
 
 def get_common_rank(container: tuple[Any, ...], rank: int) -> Any:

@@ -27,6 +27,9 @@ __all__ = [
 ]
 
 
+_NOTHING: frozenset[Any] = frozenset()
+
+
 def arity(function: Callable[..., Any]) -> int:
     """Return how many positional arguments a function takes.
 
@@ -34,7 +37,7 @@ def arity(function: Callable[..., Any]) -> int:
         TypeError: if ``function`` is not callable.
     """
     try:
-        return function.__code__.co_argcount  # type: ignore[attr-defined, no-any-return]
+        return function.__code__.co_argcount
     except AttributeError:
         return len(inspect.signature(function).parameters)
 
@@ -111,6 +114,8 @@ def rapply(functions: Container, value: Any) -> Container:
 
 def mapply(function: Callable[..., Any], container: Container) -> Container:
     """Map function over a container and merge the results."""
+    if isinstance(container, frozenset):
+        return _NOTHING.union(*[function(e) for e in container])
     return merge(apply(function, container))
 
 

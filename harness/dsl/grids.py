@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from operator import concat
 from typing import Any
 
 from harness.dsl.canonical import ordered
-from harness.dsl.colours import mostcolor, shape
-from harness.dsl.patches import bounds, is_object, locations_of, pair_of, rows_of_grid, shift, ulcorner
+from harness.dsl.colours import mostcolor, shape, width
+from harness.dsl.containers import tuple_of
+from harness.dsl.patches import (
+    bounds,
+    columns_of,
+    is_object,
+    locations_of,
+    pair_of,
+    rows_of,
+    rows_of_grid,
+    shift,
+    ulcorner,
+)
 from harness.dsl.types import Element, Grid, IntegerTuple, Object, Patch, Piece
 
 __all__ = [
@@ -49,7 +61,7 @@ __all__ = [
 
 def rot90(grid: Grid) -> Grid:
     """The grid turned clockwise by a quarter."""
-    return tuple(zip(*grid[::-1], strict=False))
+    return tuple(zip(*rows_of_grid(grid)[::-1], strict=False))
 
 
 def rot180(grid: Grid) -> Grid:
@@ -66,8 +78,8 @@ def hmirror(piece: Piece) -> Piece:
     """The piece flipped top to bottom, a patch inside its bounding box."""
     if isinstance(piece, tuple):
         return piece[::-1]
-    top, _, bottom, _ = bounds(piece)
-    turn = top + bottom
+    rows = rows_of(piece)
+    turn = min(rows) + max(rows)
     if is_object(piece):
         return frozenset([(v, (turn - i, j)) for v, (i, j) in piece])
     return frozenset([(turn - i, j) for i, j in piece])
@@ -77,8 +89,8 @@ def vmirror(piece: Piece) -> Piece:
     """The piece flipped left to right, a patch inside its bounding box."""
     if isinstance(piece, tuple):
         return tuple([row[::-1] for row in piece])
-    _, left, _, right = bounds(piece)
-    turn = left + right
+    columns = columns_of(piece)
+    turn = min(columns) + max(columns)
     if is_object(piece):
         return frozenset([(v, (i, turn - j)) for v, (i, j) in piece])
     return frozenset([(i, turn - j) for i, j in piece])
@@ -87,7 +99,7 @@ def vmirror(piece: Piece) -> Piece:
 def dmirror(piece: Piece) -> Piece:
     """The piece transposed, a patch about the upper left corner of its bounding box."""
     if isinstance(piece, tuple):
-        return tuple(zip(*piece, strict=False))
+        return tuple(zip(*rows_of_grid(piece), strict=False))
     top, left, _, _ = bounds(piece)
     slant = top - left
     if is_object(piece):
@@ -117,42 +129,55 @@ def subgrid(patch: Patch, grid: Grid) -> Grid:
     return crop(grid, ulcorner(patch), shape(patch))
 
 
-def _put(grid: Grid, colours: Any, only: int | None = None) -> Grid:
-    """Return the grid with colours, pairs ((i, j), colour), put where it is inside; ``only``: where it has that colour."""
-    rows = list(map(list, rows_of_grid(grid)))
-    h, w = len(rows), len(rows[0])
-    for (i, j), value in colours:
-        if 0 <= i < h and 0 <= j < w and (only is None or grid[i][j] == only):
-            rows[i][j] = value
-    return tuple(map(tuple, rows))
+def _rows_to_write(grid: Grid) -> tuple[list[list[int]], int, int]:
+    """Return a copy of a grid's rows, and how many rows and columns there are."""
+    rows = [list(row) for row in rows_of_grid(grid)]
+    return rows, len(rows), len(rows[0])
 
 
-def _colour_at(obj: Object) -> dict[IntegerTuple, int]:
-    """Return each location's colour; of several the last in tuple or canonical order, so of a set the greatest."""
-    colours = {location: value for value, location in obj}
-    if len(colours) < len(obj):
-        colours = {location: value for value, location in ordered(obj)}
-    return colours
+def _in_painting_order(obj: Object) -> Any:
+    """Return the cells of an object so that of several colours of a location the one that is to be left comes last."""
+    if isinstance(obj, frozenset) and len(set(locations_of(obj))) < len(obj):
+        return ordered(obj)
+    return obj
 
 
 def fill(grid: Grid, value: int, patch: Patch) -> Grid:
     """The grid with a patch filled with one colour."""
-    return _put(grid, [(location, value) for location in locations_of(patch)])
+    rows, h, w = _rows_to_write(grid)
+    for i, j in locations_of(patch):
+        if 0 <= i < h and 0 <= j < w:
+            rows[i][j] = value
+    return tuple(map(tuple, rows))
 
 
 def paint(grid: Grid, obj: Object) -> Grid:
     """The grid with an object painted on it."""
-    return _put(grid, _colour_at(obj).items())
+    rows, h, w = _rows_to_write(grid)
+    for value, (i, j) in _in_painting_order(obj):
+        if 0 <= i < h and 0 <= j < w:
+            rows[i][j] = value
+    return tuple(map(tuple, rows))
 
 
 def underfill(grid: Grid, value: int, patch: Patch) -> Grid:
     """The grid with a patch filled with one colour where the grid has its most common colour."""
-    return _put(grid, [(location, value) for location in locations_of(patch)], mostcolor(grid))
+    background = mostcolor(grid)
+    rows, h, w = _rows_to_write(grid)
+    for i, j in locations_of(patch):
+        if 0 <= i < h and 0 <= j < w and grid[i][j] == background:
+            rows[i][j] = value
+    return tuple(map(tuple, rows))
 
 
 def underpaint(grid: Grid, obj: Object) -> Grid:
     """The grid with an object painted on it where the grid has its most common colour."""
-    return _put(grid, _colour_at(obj).items(), mostcolor(grid))
+    background = mostcolor(grid)
+    rows, h, w = _rows_to_write(grid)
+    for value, (i, j) in _in_painting_order(obj):
+        if 0 <= i < h and 0 <= j < w and grid[i][j] == background:
+            rows[i][j] = value
+    return tuple(map(tuple, rows))
 
 
 def cover(grid: Grid, patch: Patch) -> Grid:
@@ -174,14 +199,14 @@ def hupscale(grid: Grid, factor: int) -> Grid:
 def vupscale(grid: Grid, factor: int) -> Grid:
     """The grid with every row repeated."""
     copies = range(factor)
-    return tuple([row for row in rows_of_grid(grid) for _ in copies])
+    return tuple([row for row in tuple_of(grid) for _ in copies])
 
 
 def upscale(element: Element, factor: int) -> Element:
     """The element with every cell a square of cells, an object about its upper left corner."""
     if isinstance(element, tuple):
         return vupscale(hupscale(element, factor), factor)
-    if not element:
+    if len(element) == 0:
         return frozenset()
     top, left, _, _ = bounds(element)
     block = [(i + top, j + left) for i in range(factor) for j in range(factor)]
@@ -192,30 +217,29 @@ def upscale(element: Element, factor: int) -> Element:
 
 def downscale(grid: Grid, factor: int) -> Grid:
     """Every factor-th row and column of a grid, from the first."""
-    if factor < 1:
-        raise ValueError(f"downscale takes a factor of at least 1, not {factor}")
-    return tuple([row[::factor] for row in grid[::factor]])
+    step = abs(factor)
+    return tuple([row[::step] for row in grid[::step]])
 
 
 def hconcat(a: Grid, b: Grid) -> Grid:
     """Two grids side by side, as many rows as the lower has."""
-    return tuple([r + s for r, s in zip(rows_of_grid(a), rows_of_grid(b), strict=False)])
+    return tuple(map(concat, tuple_of(a), tuple_of(b)))
 
 
 def vconcat(a: Grid, b: Grid) -> Grid:
     """Two grids one above the other."""
-    return rows_of_grid(a) + rows_of_grid(b)
+    return concat(tuple_of(a), b)  # type: ignore[arg-type]
 
 
 def hsplit(grid: Grid, n: int) -> tuple[Grid, ...]:
-    """n parts of a grid, side by side; where n does not divide the width, a column between the parts is left out."""
+    """n parts of a grid, side by side; a column is left out between them where n does not divide the width."""
     h, w = len(grid), len(grid[0]) // n
     gap = len(grid[0]) % n != 0
     return tuple([crop(grid, (0, k * (w + gap)), (h, w)) for k in range(n)])
 
 
 def vsplit(grid: Grid, n: int) -> tuple[Grid, ...]:
-    """n parts of a grid, one above the other; where n does not divide the height, a row between the parts is left out."""
+    """n parts of a grid, top to bottom; a row is left out between them where n does not divide the height."""
     h, w = len(grid) // n, len(grid[0])
     gap = len(grid) % n != 0
     return tuple([crop(grid, (k * (h + gap), 0), (h, w)) for k in range(n)])
@@ -223,9 +247,11 @@ def vsplit(grid: Grid, n: int) -> tuple[Grid, ...]:
 
 def cellwise(a: Grid, b: Grid, fallback: int) -> Grid:
     """a's colours where both grids agree, else fallback."""
-    h, w = len(a), len(a[0])
-    columns = range(w)
-    return tuple([tuple([a[i][j] if a[i][j] == b[i][j] else fallback for j in columns]) for i in range(h)])
+    rows, others = rows_of_grid(a), rows_of_grid(b)
+    if len(others) < len(rows) or len(others[0]) < len(rows[0]):
+        raise ValueError("cellwise takes a second grid at least as large as the first")
+    pairs = zip(rows, others, strict=False)
+    return tuple([tuple([v if v == u else fallback for v, u in zip(r, s, strict=False)]) for r, s in pairs])
 
 
 def replace(grid: Grid, replacee: int, replacer: int) -> Grid:
@@ -240,10 +266,8 @@ def switch(grid: Grid, a: int, b: int) -> Grid:
 
 def index(grid: Grid, loc: IntegerTuple) -> int | None:
     """The colour at a location; None outside the grid."""
-    i, j = pair_of(loc)
-    if 0 <= i < len(grid) and 0 <= j < len(grid[0]):
-        return grid[i][j]
-    return None
+    (i, j), h, w = pair_of(loc), len(grid), len(grid[0])
+    return grid[i][j] if 0 <= i < h and 0 <= j < w else None
 
 
 def canvas(value: int, dimensions: IntegerTuple) -> Grid:
@@ -269,12 +293,14 @@ def bottomhalf(grid: Grid) -> Grid:
 
 def lefthalf(grid: Grid) -> Grid:
     """The left half of a grid; an odd middle column is in neither."""
-    return tuple([row[: len(row) // 2] for row in rows_of_grid(grid)])
+    half = width(tuple_of(grid)) // 2
+    return tuple([row[:half] for row in grid]) if half else ()
 
 
 def righthalf(grid: Grid) -> Grid:
     """The right half of a grid; an odd middle column is in neither."""
-    return tuple([row[(len(row) + 1) // 2 :] for row in rows_of_grid(grid)])
+    half = width(tuple_of(grid)) // 2
+    return tuple([row[-half:] for row in grid]) if half else ()
 
 
 def compress(grid: Grid) -> Grid:

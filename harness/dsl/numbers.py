@@ -36,14 +36,8 @@ __all__ = [
 ]
 
 
-def _components(a: Numerical) -> tuple[int, int]:
-    """Return the two integers of a pair; an integer stands for a pair of itself."""
-    if isinstance(a, tuple):
-        i, j = a
-    else:
-        i = j = a
-    # Unary plus refuses what is not a number: + and * would join and repeat nested tuples.
-    return +i, +j
+# On pairs, unary plus refuses what is no number: "+" and "*" would join and repeat nested tuples, and "-" is the
+# difference of sets.
 
 
 def identity(x: Any) -> Any:
@@ -53,94 +47,114 @@ def identity(x: Any) -> Any:
 
 def add(a: Numerical, b: Numerical) -> Numerical:
     """a + b, elementwise on pairs."""
-    if isinstance(a, int) and isinstance(b, int):
-        return a + b
-    (i, j), (k, m) = _components(a), _components(b)
-    return (i + k, j + m)
+    if isinstance(a, tuple):
+        i, j = a
+        if isinstance(b, tuple):
+            k, m = b
+            return (+i + k, +j + m)
+        return (i + b, j + b)
+    if isinstance(b, tuple):
+        k, m = b
+        return (a + k, a + m)
+    return a + b
 
 
 def subtract(a: Numerical, b: Numerical) -> Numerical:
     """a - b, elementwise on pairs."""
-    if isinstance(a, int) and isinstance(b, int):
-        return a - b
-    (i, j), (k, m) = _components(a), _components(b)
-    return (i - k, j - m)
+    if isinstance(a, tuple):
+        i, j = a
+        if isinstance(b, tuple):
+            k, m = b
+            return (+i - k, +j - m)
+        return (+i - b, +j - b)
+    if isinstance(b, tuple):
+        k, m = b
+        return (+a - k, +a - m)
+    return +a - b
 
 
 def multiply(a: Numerical, b: Numerical) -> Numerical:
     """a * b, elementwise on pairs."""
-    if isinstance(a, int) and isinstance(b, int):
-        return a * b
-    (i, j), (k, m) = _components(a), _components(b)
-    return (i * k, j * m)
+    if isinstance(a, tuple):
+        i, j = a
+        if isinstance(b, tuple):
+            k, m = b
+            return (+i * +k, +j * +m)
+        return (+i * +b, +j * b)
+    if isinstance(b, tuple):
+        k, m = b
+        return (+a * +k, a * +m)
+    return a * b
 
 
 def divide(a: Numerical, b: Numerical) -> Numerical:
     """a // b, rounded down, elementwise on pairs."""
-    if isinstance(a, int) and isinstance(b, int):
-        return a // b
-    (i, j), (k, m) = _components(a), _components(b)
-    return (i // k, j // m)
+    if isinstance(a, tuple):
+        i, j = a
+        if isinstance(b, tuple):
+            k, m = b
+            return (i // k, j // m)
+        return (i // b, j // b)
+    if isinstance(b, tuple):
+        k, m = b
+        return (a // k, a // m)
+    return a // b
 
 
 def invert(n: Numerical) -> Numerical:
     """-n, elementwise on a pair."""
-    if isinstance(n, int):
-        return -n
-    i, j = _components(n)
-    return (-i, -j)
+    if isinstance(n, tuple):
+        i, j = n
+        return (-i, -j)
+    return -n
 
 
 def double(n: Numerical) -> Numerical:
     """2 * n, elementwise on a pair."""
-    if isinstance(n, int):
-        return n * 2
-    i, j = _components(n)
-    return (i * 2, j * 2)
+    if isinstance(n, tuple):
+        i, j = n
+        return (+i * 2, +j * 2)
+    return n * 2
 
 
 def halve(n: Numerical) -> Numerical:
     """n // 2, rounded down, elementwise on a pair."""
-    if isinstance(n, int):
-        return n // 2
-    i, j = _components(n)
-    return (i // 2, j // 2)
+    if isinstance(n, tuple):
+        i, j = n
+        return (i // 2, j // 2)
+    return n // 2
 
 
 def increment(x: Numerical) -> Numerical:
     """x + 1, elementwise on a pair."""
-    if isinstance(x, int):
-        return x + 1
-    i, j = _components(x)
-    return (i + 1, j + 1)
+    if isinstance(x, tuple):
+        i, j = x
+        return (i + 1, j + 1)
+    return x + 1
 
 
 def decrement(x: Numerical) -> Numerical:
     """x - 1, elementwise on a pair."""
-    if isinstance(x, int):
-        return x - 1
-    i, j = _components(x)
-    return (i - 1, j - 1)
-
-
-def _sign(n: int) -> int:
-    return (n > 0) - (n < 0)
+    if isinstance(x, tuple):
+        i, j = x
+        return (i - 1, j - 1)
+    return x - 1
 
 
 def crement(x: Numerical) -> Numerical:
     """x one further from zero, where 0 stays; elementwise on a pair."""
-    if isinstance(x, int):
-        return x + _sign(x)
-    i, j = _components(x)
-    return (i + _sign(i), j + _sign(j))
+    if isinstance(x, tuple):
+        i, j = x
+        return (i + (i > 0) - (i < 0), j + (j > 0) - (j < 0))
+    return x + (x > 0) - (x < 0)
 
 
 def sign(x: Numerical) -> Numerical:
     """-1, 0 or 1 by the sign of x, elementwise on a pair."""
-    if isinstance(x, int):
-        return _sign(x)
-    i, j = _components(x)
-    return (_sign(i), _sign(j))
+    if isinstance(x, tuple):
+        i, j = x
+        return ((i > 0) - (i < 0), (j > 0) - (j < 0))
+    return (x > 0) - (x < 0)
 
 
 def even(n: int) -> bool:
@@ -160,7 +174,7 @@ def greater(a: int, b: int) -> bool:
 
 def equality(a: Any, b: Any) -> bool:
     """Whether a equals b."""
-    return bool(a == b)
+    return a == b  # type: ignore[no-any-return]
 
 
 def flip(b: bool) -> bool:
@@ -200,9 +214,9 @@ def interval(start: int, stop: int, step: int) -> tuple[int, ...]:
 
 def maximum(container: Container) -> Any:
     """The greatest element; 0 when empty."""
-    return greatest(container) if container else 0
+    return greatest(container) if len(container) else 0
 
 
 def minimum(container: Container) -> Any:
     """The least element; 0 when empty."""
-    return least(container) if container else 0
+    return least(container) if len(container) else 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+from operator import itemgetter
 from typing import Any
 
 from harness.dsl.types import Grid, Indices, IntegerTuple, Object, Patch
@@ -53,29 +55,50 @@ MOST_MOVES = 42  # of gravitate, and the reach of shoot: further than any 30x30 
 FRONTIER_LENGTH = 30
 
 
+_TUPLES = {tuple}
+_second = itemgetter(1)  # of a cell its location, of a location its column; refuses sets
+
+
 def is_object(patch: Patch) -> bool:
     """Whether a patch that is not empty holds cells, not indices."""
     return isinstance(next(iter(patch))[1], tuple)
 
 
+def _locations_of_cells(obj: Object) -> list[IntegerTuple]:
+    """Return the locations of cells, refusing indices among them: which came first would depend on hashes."""
+    locations = list(map(_second, obj))
+    if set(map(type, locations)) != _TUPLES:
+        raise TypeError("a patch holds cells or indices, not both")
+    return locations
+
+
+def _refuse_cells(indices: Indices) -> None:
+    """Raise TypeError for cells among indices: which came first would depend on hashes."""
+    sum(map(_second, indices))
+
+
 def locations_of(patch: Patch) -> Any:
     """Return the locations of a patch as an iterable, in no particular order."""
-    if patch and is_object(patch):
-        return [location for _, location in patch]
+    if len(patch) == 0:
+        return ()
+    if is_object(patch):
+        return _locations_of_cells(patch)
+    _refuse_cells(patch)
     return patch
 
 
 def rows_of(patch: Patch) -> list[int]:
     """Return the row of every cell."""
-    if patch and is_object(patch):
-        return [i for _, (i, _) in patch]
+    if len(patch) and is_object(patch):
+        return [i for i, _ in map(_second, patch)]
+    _refuse_cells(patch)
     return [i for i, _ in patch]
 
 
 def columns_of(patch: Patch) -> list[int]:
-    """Return the column of every cell."""
-    if patch and is_object(patch):
-        return [j for _, (_, j) in patch]
+    """Return the column of every cell; with cells among indices, min and max of the result raise TypeError."""
+    if len(patch) and is_object(patch):
+        return [j for _, j in map(_second, patch)]
     return [j for _, j in patch]
 
 
@@ -89,7 +112,11 @@ def pair_of(location: IntegerTuple) -> IntegerTuple:
 
 def bounds(patch: Patch) -> tuple[int, int, int, int]:
     """Return (top, left, bottom, right) of the bounding box; an empty patch raises ValueError."""
-    rows, columns = rows_of(patch), columns_of(patch)
+    if len(patch) and is_object(patch):
+        locations = list(map(_second, patch))
+        rows, columns = [i for i, _ in locations], [j for _, j in locations]
+    else:
+        rows, columns = [i for i, _ in patch], [j for _, j in patch]
     return min(rows), min(columns), max(rows), max(columns)
 
 
@@ -106,21 +133,26 @@ def outline(top: int, left: int, bottom: int, right: int) -> Indices:
     return frozenset(cells)
 
 
-def asindices(grid: Grid) -> Indices:
-    """All indices of a grid."""
-    return frozenset([(i, j) for i in range(len(grid)) for j in range(len(grid[0]))])
-
-
 def rows_of_grid(grid: Grid) -> Grid:
-    """Return the grid, refusing what is not a tuple: the rows of a set have no order."""
+    """Return the grid, refusing what is no tuple of tuples: the elements of a set have no order."""
     if not isinstance(grid, tuple):
         raise TypeError(f"expected a grid, not {type(grid).__name__}")
+    for row in grid:
+        if type(row) is not tuple:
+            raise TypeError(f"expected a row of a grid, not {type(row).__name__}")
     return grid
+
+
+def asindices(grid: Grid) -> Indices:
+    """All indices of a grid."""
+    columns = range(len(grid[0])) if len(rows_of_grid(grid)) else ()
+    return frozenset([(i, j) for i in range(len(grid)) for j in columns])
 
 
 def ofcolor(grid: Grid, value: int) -> Indices:
     """The indices of the cells of a colour."""
-    return frozenset([(i, j) for i, row in enumerate(rows_of_grid(grid)) if value in row for j, v in enumerate(row) if v == value])
+    found = [(i, row) for i, row in enumerate(rows_of_grid(grid)) if value in row]
+    return frozenset([(i, j) for i, row in found for j, v in enumerate(row) if v == value])
 
 
 def asobject(grid: Grid) -> Object:
@@ -130,16 +162,17 @@ def asobject(grid: Grid) -> Object:
 
 def toindices(patch: Patch) -> Indices:
     """The indices of the cells of a patch."""
-    if not patch:
+    if len(patch) == 0:
         return frozenset()
     if is_object(patch):
-        return frozenset([location for _, location in patch])
+        return frozenset(_locations_of_cells(patch))
+    _refuse_cells(patch)
     return patch  # type: ignore[return-value]
 
 
 def recolor(value: int, patch: Patch) -> Object:
     """The patch with every cell of one colour."""
-    return frozenset([(value, location) for location in locations_of(patch)])
+    return frozenset(zip(repeat(value), locations_of(patch), strict=False))
 
 
 def toobject(patch: Patch, grid: Grid) -> Object:
@@ -150,28 +183,28 @@ def toobject(patch: Patch, grid: Grid) -> Object:
 
 def ulcorner(patch: Patch) -> IntegerTuple:
     """The upper left corner of the bounding box; () when empty."""
-    if not patch:
+    if len(patch) == 0:
         return ()  # type: ignore[return-value]
     return (min(rows_of(patch)), min(columns_of(patch)))
 
 
 def urcorner(patch: Patch) -> IntegerTuple:
     """The upper right corner of the bounding box; () when empty."""
-    if not patch:
+    if len(patch) == 0:
         return ()  # type: ignore[return-value]
     return (min(rows_of(patch)), max(columns_of(patch)))
 
 
 def llcorner(patch: Patch) -> IntegerTuple:
     """The lower left corner of the bounding box; () when empty."""
-    if not patch:
+    if len(patch) == 0:
         return ()  # type: ignore[return-value]
     return (max(rows_of(patch)), min(columns_of(patch)))
 
 
 def lrcorner(patch: Patch) -> IntegerTuple:
     """The lower right corner of the bounding box; () when empty."""
-    if not patch:
+    if len(patch) == 0:
         return ()  # type: ignore[return-value]
     return (max(rows_of(patch)), max(columns_of(patch)))
 
@@ -212,7 +245,7 @@ def centerofmass(patch: Patch) -> IntegerTuple:
 
 def shift(patch: Patch, directions: IntegerTuple) -> Patch:
     """The patch moved by a vector."""
-    if not patch:
+    if len(patch) == 0:
         return patch
     di, dj = pair_of(directions)
     if is_object(patch):
@@ -222,7 +255,7 @@ def shift(patch: Patch, directions: IntegerTuple) -> Patch:
 
 def normalize(patch: Patch) -> Patch:
     """The patch moved so that its upper left corner is (0, 0)."""
-    if not patch:
+    if len(patch) == 0:
         return patch
     return shift(patch, (-min(rows_of(patch)), -min(columns_of(patch))))
 
@@ -241,12 +274,14 @@ def ineighbors(loc: IntegerTuple) -> Indices:
 
 def neighbors(loc: IntegerTuple) -> Indices:
     """All eight adjacent indices."""
-    return dneighbors(loc) | ineighbors(loc)
+    i, j = pair_of(loc)
+    h, k, m, n = i - 1, i + 1, j - 1, j + 1
+    return frozenset(((h, m), (h, j), (h, n), (i, m), (i, n), (k, m), (k, j), (k, n)))
 
 
 def corners(patch: Patch) -> Indices:
     """The corners of the bounding box."""
-    if not patch:
+    if len(patch) == 0:
         return frozenset(((),))  # type: ignore[arg-type]  # every corner of nothing is ()
     top, left, bottom, right = bounds(patch)
     return frozenset(((top, left), (top, right), (bottom, left), (bottom, right)))
@@ -254,7 +289,7 @@ def corners(patch: Patch) -> Indices:
 
 def backdrop(patch: Patch) -> Indices:
     """All indices of the bounding box."""
-    return rectangle(*bounds(patch)) if patch else frozenset()
+    return rectangle(*bounds(patch)) if len(patch) else frozenset()
 
 
 def delta(patch: Patch) -> Indices:
@@ -264,7 +299,7 @@ def delta(patch: Patch) -> Indices:
 
 def box(patch: Patch) -> Indices:
     """The outline of the bounding box."""
-    return outline(*bounds(patch)) if patch else frozenset()
+    return outline(*bounds(patch)) if len(patch) else frozenset()
 
 
 def inbox(patch: Patch) -> Indices:
@@ -298,18 +333,18 @@ def manhattan(a: Patch, b: Patch) -> int:
     return min([abs(i - k) + abs(j - m) for i, j in from_ for k, m in to])
 
 
-def touches(a: set[IntegerTuple], b: Indices) -> bool:
-    """Whether the least distance between two sets of locations, neither of them empty, is 1."""
-    if not a.isdisjoint(b):
-        return False
-    return any((i + 1, j) in a or (i - 1, j) in a or (i, j + 1) in a or (i, j - 1) in a for i, j in b)
+def _beside(locations: Any) -> set[IntegerTuple]:
+    """Return what is directly adjacent to a location, without the locations themselves."""
+    beside = {place for i, j in locations for place in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1))}
+    return beside.difference(locations)
 
 
 def adjacent(a: Patch, b: Patch) -> bool:
     """Whether two patches are at distance 1."""
-    if not a or not b:
+    from_, to = locations_of(a), locations_of(b)
+    if not len(from_) or not len(to):
         raise ValueError("adjacent takes patches that are not empty")
-    return touches(set(locations_of(a)), frozenset(locations_of(b)))
+    return not _beside(from_).isdisjoint(to) and set(from_).isdisjoint(to)
 
 
 def bordering(patch: Patch, grid: Grid) -> bool:
@@ -334,14 +369,14 @@ def gravitate(source: Patch, destination: Patch) -> IntegerTuple:
     (si, sj), (di, dj) = center(source), center(destination)
     vertical = vmatching(source, destination)
     sense = (1 if si < di else -1) if vertical else (1 if sj < dj else -1)
-    step = (sense, 0) if vertical else (0, sense)
-    goal = set(locations_of(destination))
-    moving = toindices(source)
+    step_i, step_j = (sense, 0) if vertical else (0, sense)
+    moving, goal = locations_of(source), set(locations_of(destination))
+    beside = _beside(goal)
     moves = 0
-    while moves < MOST_MOVES and not touches(goal, moving):
-        moving = shift(moving, step)  # type: ignore[assignment]
+    while moves < MOST_MOVES and (beside.isdisjoint(moving) or not goal.isdisjoint(moving)):
+        moving = [(i + step_i, j + step_j) for i, j in moving]
         moves += 1
-    return (step[0] * moves, step[1] * moves)
+    return (step_i * moves, step_j * moves)
 
 
 def connect(a: IntegerTuple, b: IntegerTuple) -> Indices:
@@ -375,25 +410,21 @@ def hfrontier(location: IntegerTuple) -> Indices:
 
 def hperiod(obj: Object) -> int:
     """The least number of columns after which an object repeats; its width if it does not."""
-    if not obj:
-        return 0
-    left = leftmost(obj)
-    cells = [(v, i, j) for v, (i, j) in obj]
-    span = rightmost(obj) - left + 1
-    for p in range(1, span):
-        if all([(v, (i, j - p)) in obj for v, i, j in cells if j - p >= left]):
-            return p
-    return span
+    return _period([(j, (v, i)) for v, (i, j) in obj])
 
 
 def vperiod(obj: Object) -> int:
     """The least number of rows after which an object repeats; its height if it does not."""
-    if not obj:
+    return _period([(i, (v, j)) for v, (i, j) in obj])
+
+
+def _period(places: list[tuple[int, Any]]) -> int:
+    """Return the least shift back after which the places that are not before the first are places again."""
+    if len(places) == 0:
         return 0
-    top = uppermost(obj)
-    cells = [(v, i, j) for v, (i, j) in obj]
-    span = lowermost(obj) - top + 1
-    for p in range(1, span):
-        if all([(v, (i - p, j)) in obj for v, i, j in cells if i - p >= top]):
+    start, end = min([at for at, _ in places]), max([at for at, _ in places])
+    known = set(places)
+    for p in range(1, end - start + 1):
+        if all((at - p, rest) in known for at, rest in places if at - p >= start):
             return p
-    return span
+    return end - start + 1

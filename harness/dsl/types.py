@@ -4,7 +4,7 @@ The names are those of the public ARC-DSL, whose ``dsl`` module also hands on th
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, FrozenSet, List, Tuple, Union  # noqa: UP035 - re-exported for solver modules
+from typing import Any, FrozenSet, List, Tuple, Union
 
 Boolean = bool
 Integer = int

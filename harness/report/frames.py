@@ -1,0 +1,214 @@
+"""Load a run folder: the data files of one benchmark run, as frames and mappings (schema: docs/results.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+SCHEMA = 1
+BASELINE = "sequential"
+MODES = (BASELINE, "parallel_cpu", "native_cpu", "parallel_gpu", "eager_gpu")
+
+# Column -> dtype of each Parquet file. "string", "Int64" and "boolean" columns may hold nulls, the others may not.
+FRAMES: dict[str, dict[str, str]] = {
+    "programs": {
+        "program": "string",
+        "module": "string",
+        "kind": "string",
+        "status": "string",
+        "detail": "string",
+        "samples": "Int64",
+        "task": "string",
+    },
+    "evaluations": {
+        "program": "string",
+        "module": "string",
+        "task": "string",
+        "sample": "string",
+        "augmented": "bool",
+        "status": "string",
+        "error": "string",
+        "equal": "boolean",
+        "seconds": "float64",
+    },
+    "blocks": {
+        "mode": "string",
+        "block": "int64",
+        "wall_s": "float64",
+        "evaluations": "int64",
+        "workers": "int64",
+        "busy_s": "float64",
+    },
+    "timings": {
+        "program": "string",
+        "module": "string",
+        "mode": "string",
+        "block": "int64",
+        "evaluations": "int64",
+        "seconds": "float64",
+    },
+    "modes": {
+        "mode": "string",
+        "status": "string",
+        "reason": "string",
+        "workers": "Int64",
+        "stop_rule": "string",
+        "mismatches": "Int64",
+        "compared": "Int64",
+    },
+    "primitives": {
+        "mode": "string",
+        "program": "string",
+        "primitive": "string",
+        "family": "string",
+        "calls": "int64",
+        "seconds": "float64",
+    },
+}
+MAPPINGS = ("config.yaml", "environment.json", "run.json")
+
+
+class RunFolderError(Exception):
+    """The folder is not a run folder, or one that this version cannot read."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run left behind. Seconds are seconds; the columns of the frames are those of ``FRAMES``.
+
+    Attributes:
+        folder: the run folder.
+        config: the configuration as run, flat (config.yaml).
+        environment: the machine and the packages, nested (environment.json).
+        record: status, error, times, phases and warnings (run.json).
+        programs: one row per program found.
+        evaluations: one row per (program, sample) of the untimed first pass; ``equal`` is null where unknown.
+        blocks: one row per timed block; ``busy_s`` is summed over workers.
+        timings: one row per (mode, block, program); ``seconds`` is summed over workers.
+        modes: one row per requested mode.
+        primitives: one row per (mode, program, primitive); ``seconds`` is instrumented self time.
+        missing: file name -> why its data is not here. A frame whose file is missing has no rows.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    record: dict[str, Any]
+    programs: pd.DataFrame
+    evaluations: pd.DataFrame
+    blocks: pd.DataFrame
+    timings: pd.DataFrame
+    modes: pd.DataFrame
+    primitives: pd.DataFrame
+    missing: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """The name of the run, which is that of its folder."""
+        return str(self.record.get("name") or self.folder.name)
+
+    @property
+    def status(self) -> str:
+        """``complete``, ``interrupted`` or ``failed``; a run without a readable run.json never came to its end."""
+        return str(self.record.get("status") or "interrupted")
+
+    @property
+    def confidence(self) -> float:
+        """The confidence level of the intervals, between 0 and 1."""
+        return float(self.config.get("confidence") or 0.95)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the runner warned of."""
+        return [str(line) for line in self.record.get("warnings") or []]
+
+    @property
+    def phase_seconds(self) -> dict[str, float]:
+        """Phase of the run -> seconds."""
+        return {str(phase): float(seconds) for phase, seconds in (self.record.get("phase_seconds") or {}).items()}
+
+
+def load_run(folder: Path) -> Run:
+    """Load the run in ``folder``.
+
+    A data file that is missing or cannot be read is noted in ``Run.missing``, and its frame has no rows.
+
+    Raises:
+        RunFolderError: ``folder`` is no folder, holds neither config.yaml nor run.json, or has another schema.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise RunFolderError(f"{folder}: no such folder; name a run folder, such as one of those in results/")
+    if not any((folder / name).is_file() for name in ("config.yaml", "run.json")):
+        raise RunFolderError(
+            f"{folder}: not a run folder (it has neither config.yaml nor run.json); name a folder that a run wrote"
+        )
+    missing: dict[str, str] = {}
+    mappings = {name: _load_mapping(folder / name, missing) for name in MAPPINGS}
+    schema = mappings["run.json"].get("schema", SCHEMA)
+    if schema != SCHEMA:
+        raise RunFolderError(
+            f"{folder / 'run.json'}: schema {schema!r}, and this version reads schema {SCHEMA}; "
+            "use the version of the harness that wrote the folder (environment.json names it)"
+        )
+    frames = {name: _load_frame(folder / f"{name}.parquet", missing) for name in FRAMES}
+    return Run(
+        folder=folder,
+        config=mappings["config.yaml"],
+        environment=mappings["environment.json"],
+        record=mappings["run.json"],
+        missing=missing,
+        **frames,
+    )
+
+
+def _load_mapping(path: Path, missing: dict[str, str]) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        value = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
+    except FileNotFoundError:
+        missing[path.name] = "is not there"
+        return {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        missing[path.name] = f"cannot be read: {error}"
+        return {}
+    if not isinstance(value, Mapping):
+        missing[path.name] = f"holds a {type(value).__name__}, not a mapping"
+        return {}
+    return {str(key): item for key, item in value.items()}
+
+
+def _load_frame(path: Path, missing: dict[str, str]) -> pd.DataFrame:
+    dtypes = FRAMES[path.stem]
+    try:
+        frame = pd.read_parquet(path)
+        absent = [column for column in dtypes if column not in frame.columns]
+        if absent:
+            raise ValueError(f"no column {', '.join(absent)}")
+        return frame.astype(dtypes)
+    except FileNotFoundError:
+        missing[path.name] = "is not there"
+    except (OSError, ValueError, TypeError) as error:
+        # pyarrow's errors are ValueErrors or OSErrors too.
+        missing[path.name] = f"cannot be read: {error}"
+    return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in dtypes.items()})
+
+
+def in_mode_order(modes: Iterable[str]) -> list[str]:
+    """The distinct modes: the known ones in display order, then the others by name."""
+    distinct = set(modes)
+    return [mode for mode in MODES if mode in distinct] + sorted(distinct.difference(MODES))
+
+
+def requested_modes(run: Run) -> list[str]:
+    """Every mode that the run was asked for or has data of, in display order."""
+    configured = run.config.get("modes") or []
+    if isinstance(configured, str):
+        configured = configured.replace(",", " ").split()
+    return in_mode_order([*map(str, configured), *run.modes["mode"].dropna(), *run.blocks["mode"].dropna()])

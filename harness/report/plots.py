@@ -1,0 +1,286 @@
+"""The plots of a report (matplotlib's object-oriented interface: no pyplot, no global figures)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from harness.report.format import (
+    confidence_level,
+    count,
+    duration,
+    is_missing,
+    number,
+    percent,
+    printable,
+    shorten,
+    speedup,
+)
+from harness.report.frames import BASELINE, Run
+from harness.report.stats import median_interval
+from harness.report.style import INK, ROW, WIDTH, mode_colour, styled
+from harness.report.svg import svg_document
+from harness.report.tables import baseline_mode, family_table, measured_modes, mode_table, program_table
+from harness.run.journal import write_atomic
+
+SLOWEST = 10
+# From this ratio of the greatest to the least value on, an axis is logarithmic.
+LOGARITHMIC = 30
+# A change of the median from the first to the second half of the blocks that deserves the name of drift.
+DRIFT = 0.02
+
+
+def _empty(title: str, why: str) -> Figure:
+    figure = Figure(figsize=(WIDTH, 1.1))
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.set_title(title)
+    axes.text(0, 0.6, f"Not measured: {why}.", transform=axes.transAxes, color=INK)
+    return figure
+
+
+def _rows(labels: Sequence[str], height: float = ROW) -> tuple[Figure, Axes]:
+    """A figure with one horizontal row per label, the first on top."""
+    figure = Figure(figsize=(WIDTH, 1.15 + height * len(labels)))
+    axes = figure.add_subplot()
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    return figure, axes
+
+
+def _value_axis(axes: Axes, values: pd.Series[float], tick: str) -> bool:
+    """Set up the x axis: from zero, or logarithmic where the values are orders of magnitude apart (then True)."""
+    logarithmic = bool(values.max() > LOGARITHMIC * values.min())
+    if logarithmic:
+        axes.set_xscale("log")
+        axes.set_xlim(values.min() / 2, values.max() * 4)
+    else:
+        # Room at the right for the value that stands behind the bar.
+        axes.set_xlim(0, values.max() * 1.22)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick.format(value)))
+    return logarithmic
+
+
+def _errors(row: pd.Series[Any], name: str) -> list[list[float]] | None:
+    if is_missing(row[f"{name}_low"]):
+        return None
+    return [[row[name] - row[f"{name}_low"]], [row[f"{name}_high"] - row[name]]]
+
+
+def _intervals_said(table: pd.DataFrame, run: Run, column: str) -> str:
+    if table[column].eq(True).any():
+        return f"bars: {confidence_level(run.confidence)} interval, or the range of the blocks where they are few"
+    return f"bars: {confidence_level(run.confidence)} interval"
+
+
+def throughput_by_mode(run: Run) -> Figure:
+    """Median evaluations per second of each requested mode, with intervals; a mode not measured says so."""
+    with styled():
+        table = mode_table(run)
+        measured = table[table["evaluations_per_s"].notna()]
+        if measured.empty:
+            return _empty("Throughput by mode", "there are no timed blocks")
+        figure, axes = _rows([printable(mode) for mode in table["mode"]], 0.42)
+        ends = measured["evaluations_per_s_high"].fillna(measured["evaluations_per_s"])
+        logarithmic = _value_axis(axes, pd.concat([measured["evaluations_per_s"], ends]), "{:,.12g}")
+        for y, (_, row) in enumerate(table.iterrows()):
+            rate = row["evaluations_per_s"]
+            if is_missing(rate):
+                text = printable(row["status"]) if row["status"] != "ran" else "not measured"
+                axes.text(0.01, y, text, transform=axes.get_yaxis_transform(), va="center", style="italic", color=INK)
+                continue
+            colour, errors = mode_colour(row["mode"]), _errors(row, "evaluations_per_s")
+            if logarithmic:
+                axes.plot([rate], [y], "o", color=colour)
+            else:
+                axes.barh(y, rate, height=0.55, color=colour)
+            axes.errorbar(rate, y, xerr=errors, fmt="none", ecolor=INK, capsize=3, elinewidth=1.2)
+            end = rate if is_missing(row["evaluations_per_s_high"]) else row["evaluations_per_s_high"]
+            axes.annotate(number(rate), (end, y), (7, 0), textcoords="offset points", va="center")
+        scale = ", logarithmic" if logarithmic else ""
+        axes.set_xlabel(f"evaluations per second{scale} ({_intervals_said(measured, run, 'full_range')})")
+        best = measured.sort_values("evaluations_per_s").iloc[-1]
+        rate = number(best["evaluations_per_s"])
+        axes.set_title(
+            f"{printable(best['mode'])} does the most: {rate} evaluations/s"
+            if len(measured) > 1
+            else f"{printable(best['mode'])} does {rate} evaluations/s"
+        )
+        return figure
+
+
+def speedup_by_mode(run: Run) -> Figure:
+    """Speedup over sequential of each mode: of the total, with intervals, and the programs' geometric mean."""
+    with styled():
+        table = mode_table(run)
+        table = table[table["speedup"].notna() & (table["mode"] != BASELINE)]
+        if table.empty:
+            return _empty("Speedup by mode", f"no mode was timed beside {BASELINE}")
+        figure, axes = _rows([printable(mode) for mode in table["mode"]], 0.55)
+        figure.set_figheight(figure.get_figheight() + 0.2)
+        means = table["geometric_mean_speedup"]
+        ends = [table["speedup"], table["speedup_low"], table["speedup_high"], means, pd.Series([1.0])]
+        logarithmic = _value_axis(axes, pd.concat([end.dropna().astype(float) for end in ends]), "{:,.12g}x")
+        axes.axvline(1, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        for y, (_, row) in enumerate(table.iterrows()):
+            colour = mode_colour(row["mode"])
+            axes.errorbar(
+                row["speedup"],
+                y,
+                xerr=_errors(row, "speedup"),
+                fmt="o",
+                color=colour,
+                markersize=7,
+                capsize=4,
+                elinewidth=1.6,
+                label="total, with interval" if y == 0 else None,
+            )
+            mean = row["geometric_mean_speedup"]
+            if not is_missing(mean):
+                label = "geometric mean of the programs" if y == 0 else None
+                axes.plot([mean], [y], "D", markersize=9, fillstyle="none", color=INK, label=label)
+            axes.annotate(
+                speedup(row["speedup"]), (row["speedup"], y), (0, 10), textcoords="offset points", ha="center"
+            )
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=2)
+        scale = ", logarithmic" if logarithmic else ""
+        axes.set_xlabel(f"times as fast as {BASELINE}{scale} ({_intervals_said(table, run, 'speedup_full_range')})")
+        best = table.sort_values("speedup").iloc[-1]
+        axes.set_title(f"{printable(best['mode'])} is {speedup(best['speedup'])} as fast as {BASELINE}")
+        return figure
+
+
+def slowest_programs(run: Run) -> Figure:
+    """The programs that take the most of the baseline's time: their share of the time of each measured mode."""
+    with styled():
+        table, modes, baseline = program_table(run), measured_modes(run), baseline_mode(run)
+        shares = f"{baseline}_share"
+        timed = table[table[shares].notna()] if shares in table else table.iloc[:0]
+        if timed.empty:
+            return _empty("Slowest programs", "there are no timings of programs")
+        top = timed.head(SLOWEST)
+        figure, axes = _rows([shorten(printable(program), 32) for program in top["program"]], 0.14 + 0.13 * len(modes))
+        thickness = 0.78 / len(modes)
+        for i, mode in enumerate(modes):
+            y = np.arange(len(top)) + (i - (len(modes) - 1) / 2) * thickness
+            values = 100 * top[f"{mode}_share"].to_numpy(dtype=float)
+            axes.barh(y, values, height=thickness * 0.92, color=mode_colour(mode), label=printable(mode))
+        greatest = top[[f"{mode}_share" for mode in modes]].max(axis=1)
+        for position, (share, end) in enumerate(zip(top[shares], greatest, strict=True)):
+            axes.annotate(percent(share), (100 * end, position), (5, 0), textcoords="offset points", va="center")
+        axes.set_xlim(0, 100 * greatest.max() * 1.15)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}%"))
+        axes.set_xlabel(f"share of the time inside evaluations (figures: {baseline})")
+        if len(modes) > 1:
+            axes.legend(loc="lower right")
+        first, total = top.iloc[0], top[shares].sum()
+        axes.set_title(
+            f"{shorten(printable(first['program']), 32)} takes {percent(first[shares])} of the time"
+            if first[shares] >= total / 2 or len(top) == 1
+            else f"The {len(top)} slowest of {count(len(timed))} programs take {percent(total)} of the time"
+        )
+        return figure
+
+
+def time_per_family(run: Run) -> Figure:
+    """Share of the primitives' self time per family, in the instrumented sequential pass, with calls."""
+    with styled():
+        table = family_table(run)
+        table = table[table["share"].notna()]
+        if table.empty:
+            return _empty("Time per primitive family", "there is no profile of the primitives")
+        figure, axes = _rows([printable(family) for family in table["family"]])
+        axes.barh(range(len(table)), 100 * table["share"], height=0.62, color=mode_colour(BASELINE))
+        for y, (_, row) in enumerate(table.iterrows()):
+            text = f"{percent(row['share'])}, {count(row['calls'])} calls"
+            axes.annotate(text, (100 * row["share"], y), (5, 0), textcoords="offset points", va="center")
+        axes.set_xlim(0, 100 * table["share"].max() * 1.45)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}%"))
+        axes.set_xlabel(f"share of {duration(table['seconds'].sum())} self time in primitives (instrumented)")
+        first = table.iloc[0]
+        axes.set_title(
+            f"Primitives of the family {printable(first['family'])} take {percent(first['share'])} of the time"
+        )
+        return figure
+
+
+def timings_by_block(run: Run) -> Figure:
+    """Wall seconds of each timed block in order, per mode, with the median and its interval: shows drift."""
+    with styled():
+        modes = measured_modes(run)
+        if not modes:
+            return _empty("Wall time of each block", "there are no timed blocks")
+        figure = Figure(figsize=(WIDTH, 0.75 + 1.25 * len(modes)))
+        grid = figure.subplots(len(modes), 1, sharex=True, squeeze=False)
+        changes = []
+        for axes, mode in zip(grid[:, 0], modes, strict=True):
+            blocks = run.blocks[run.blocks["mode"] == mode].sort_values("block")
+            middle = median_interval(blocks["wall_s"].to_numpy(), run.confidence)
+            colour = mode_colour(mode)
+            axes.axhline(middle.median, color=colour, linewidth=1)
+            if not is_missing(middle.low):
+                axes.axhspan(middle.low, middle.high, color=colour, alpha=0.18, linewidth=0)
+            axes.plot(blocks["block"] + 1, blocks["wall_s"], "o-", color=colour, markersize=3.5, linewidth=0.8)
+            # At least 5% around the median, so that small noise does not fill the axis.
+            reach = max(0.05 * middle.median, 1.15 * (blocks["wall_s"] - middle.median).abs().max())
+            axes.set_ylim(middle.median - reach, middle.median + reach)
+            axes.yaxis.set_major_locator(MaxNLocator(3))
+            axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+            axes.set_ylabel("wall time (s)")
+            axes.grid(axis="y")
+            axes.text(0, 1.02, printable(mode), transform=axes.transAxes, va="bottom", color=INK)
+            half = len(blocks) // 2
+            if half:
+                walls = blocks["wall_s"].to_numpy()
+                changes.append((float(np.median(walls[-half:]) / np.median(walls[:half])) - 1, mode))
+        grid[-1, 0].set_xlabel("timed block, in order (line: median, band: its interval)")
+        title = "Wall time of each block"
+        if changes:
+            change, mode = max(changes, key=lambda item: abs(item[0]))
+            if abs(change) < DRIFT:
+                title = f"Steady: both halves of the blocks agree within {percent(abs(change))}"
+            else:
+                word = "more" if change > 0 else "less"
+                title = f"Drift: in its second half {printable(mode)} takes {percent(abs(change))} {word} time"
+        grid[0, 0].set_title(title, pad=24)
+        return figure
+
+
+PLOTS: dict[str, Callable[[Run], Figure]] = {
+    "throughput_by_mode": throughput_by_mode,
+    "speedup_by_mode": speedup_by_mode,
+    "timings_by_block": timings_by_block,
+    "slowest_programs": slowest_programs,
+    "time_per_family": time_per_family,
+}
+
+
+def write_plots(run: Run, folder: Path) -> list[Path]:
+    """Write every plot as ``<name>.svg`` and ``<name>.png`` (192 dpi, on white) into ``folder``, made if needed.
+
+    Each file is written whole or not at all. Returns the paths.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, plot in PLOTS.items():
+        figure = plot(run)
+        image = io.BytesIO()
+        with styled():
+            figure.savefig(image, format="png", dpi=192, facecolor="white", metadata={"Software": None})
+        for suffix, data in ((".svg", svg_document(figure)), (".png", image.getvalue())):
+            write_atomic(folder / f"{name}{suffix}", data)
+            paths.append(folder / f"{name}{suffix}")
+    return paths

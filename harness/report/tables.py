@@ -1,0 +1,208 @@
+"""The tables of a report. Seconds are seconds, shares and overheads fractions of 1; NaN or null is "not measured"."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from harness.report.frames import BASELINE, Run, in_mode_order, requested_modes
+from harness.report.stats import Interval, geometric_mean, median_interval, speedup_interval
+
+KEYS = ["module", "program"]
+NOT_RECORDED = "not recorded"
+
+
+def measured_modes(run: Run) -> list[str]:
+    """Modes with timed blocks whose numbers count, in display order; those of a failed mode do not."""
+    bad = run.modes.loc[run.modes["status"].isin(["failed", "skipped"]), "mode"]
+    return in_mode_order(set(run.blocks["mode"]) - set(bad))
+
+
+def baseline_mode(run: Run) -> str | None:
+    """The mode that shares of time refer to: sequential, else the first one measured, else None."""
+    return next(iter(measured_modes(run)), None)
+
+
+def _blocks(run: Run, mode: str) -> pd.DataFrame:
+    blocks = run.blocks[(run.blocks["mode"] == mode) & (run.blocks["evaluations"] > 0)]
+    return blocks.sort_values("block")
+
+
+def _workers(run: Run, mode: str) -> float:
+    workers = _blocks(run, mode)["workers"]
+    return float(workers.iloc[0]) if len(workers) else math.nan
+
+
+def _program_seconds(run: Run, mode: str) -> pd.Series[float]:
+    """Median over blocks of a program's seconds per evaluation, summed over workers; indexed by ``KEYS``."""
+    timings = run.timings[(run.timings["mode"] == mode) & (run.timings["evaluations"] > 0)]
+    each = timings["seconds"] / timings["evaluations"]
+    medians: pd.Series[float] = each.groupby([timings[key] for key in KEYS]).median()
+    return medians
+
+
+def _program_speedups(run: Run, mode: str) -> pd.Series[float]:
+    """Speedup over sequential per program that both modes measured; indexed by ``KEYS``.
+
+    ``seconds`` are summed over workers, so while a program keeps all of them busy, the wall time per evaluation
+    is seconds / workers, and the speedup workers x sequential seconds / seconds.
+    """
+    if BASELINE not in measured_modes(run):
+        return pd.Series(dtype="float64")
+    pair = pd.concat([_program_seconds(run, BASELINE), _program_seconds(run, mode)], axis=1, join="inner")
+    pair = pair[(pair > 0).all(axis=1)]
+    speedups: pd.Series[float] = _workers(run, mode) / _workers(run, BASELINE) * pair.iloc[:, 0] / pair.iloc[:, 1]
+    return speedups
+
+
+def _spread(name: str, interval: Interval) -> dict[str, float]:
+    return {name: interval.median, f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+def mode_table(run: Run) -> pd.DataFrame:
+    """One row per requested mode, in display order.
+
+    Columns: mode; status and reason; workers; blocks (timed); evaluations_per_block (median); wall_s (median of
+    the blocks), evaluations_per_s and speedup (total, against sequential), each with _low and _high; full_range
+    and speedup_full_range (the bounds are only the extremes seen, for there are too few blocks);
+    geometric_mean_speedup over programs_compared programs; overhead (median of the share of the workers' time
+    that went into no evaluation); compared and mismatches (outputs against the sequential reference);
+    stop_rule. Measured columns are NaN for a mode that was not measured.
+    """
+    return pd.DataFrame([_mode_row(run, mode) for mode in requested_modes(run)], columns=_MODE_COLUMNS)
+
+
+_MODE_COLUMNS = [
+    *("mode", "status", "reason", "workers", "blocks", "evaluations_per_block"),
+    *("wall_s", "wall_s_low", "wall_s_high"),
+    *("evaluations_per_s", "evaluations_per_s_low", "evaluations_per_s_high", "full_range"),
+    *("speedup", "speedup_low", "speedup_high", "speedup_full_range"),
+    *("geometric_mean_speedup", "programs_compared", "overhead", "compared", "mismatches", "stop_rule"),
+]
+
+
+def _mode_row(run: Run, mode: str) -> dict[str, Any]:
+    recorded = run.modes[run.modes["mode"] == mode]
+    row: dict[str, Any] = {"mode": mode, "status": NOT_RECORDED, "reason": "the run ended before it was recorded"}
+    if len(recorded):
+        row |= {str(key): None if pd.isna(value) else value for key, value in recorded.iloc[-1].items()}
+    blocks = _blocks(run, mode)
+    if mode not in measured_modes(run) or blocks.empty:
+        return row
+    wall, evaluations = blocks["wall_s"], blocks["evaluations"]
+    row |= {
+        "workers": _workers(run, mode),
+        "blocks": len(blocks),
+        "evaluations_per_block": float(evaluations.median()),
+        "overhead": float((1 - blocks["busy_s"] / (wall * blocks["workers"])).median()),
+    }
+    rate = median_interval(evaluations / wall, run.confidence)
+    row |= _spread("wall_s", median_interval(wall, run.confidence)) | _spread("evaluations_per_s", rate)
+    row["full_range"] = rate.full_range
+    if mode == BASELINE:
+        row["speedup"] = 1.0
+    elif BASELINE in measured_modes(run):
+        base = _blocks(run, BASELINE)
+        ratio = speedup_interval(base["wall_s"] / base["evaluations"], wall / evaluations, run.confidence)
+        row |= _spread("speedup", ratio) | {"speedup_full_range": ratio.full_range}
+        each = _program_speedups(run, mode)
+        row |= {"geometric_mean_speedup": geometric_mean(each.to_numpy()), "programs_compared": len(each)}
+    return row
+
+
+def program_table(run: Run) -> pd.DataFrame:
+    """One row per program that was found, evaluated or timed: the greatest share of time first, then by name.
+
+    Columns: module, program, kind, status, task, samples; of the untimed first pass: evaluations, ok, failed,
+    timeouts, died, compared and equal (samples as given, with an expected output), compared_augmented and
+    equal_augmented, first_call_median_s and first_call_max_s; and per measured mode: <mode>_s_per_evaluation
+    (median over blocks, summed over workers), <mode>_evaluations_per_s (workers / that), <mode>_share (of the
+    seconds of all programs in that mode) and, except for sequential, <mode>_speedup.
+    """
+    programs = run.programs.fillna({"program": ""}).drop_duplicates(KEYS).set_index(KEYS)
+    parts: list[pd.DataFrame | pd.Series[Any]] = [programs[["kind", "status", "task", "samples"]], _first_pass(run)]
+    for mode in measured_modes(run):
+        seconds = _program_seconds(run, mode)
+        total = run.timings[run.timings["mode"] == mode].groupby(KEYS)["seconds"].sum()
+        parts += [
+            seconds.rename(f"{mode}_s_per_evaluation"),
+            (_workers(run, mode) / seconds.where(seconds > 0)).rename(f"{mode}_evaluations_per_s"),
+            (total / (total.sum() or math.nan)).rename(f"{mode}_share"),
+        ]
+        if mode != BASELINE:
+            parts.append(_program_speedups(run, mode).rename(f"{mode}_speedup"))
+    index = parts[0].index
+    for part in parts[1:]:
+        index = index.union(part.index)
+    table = pd.concat([part.reindex(index) for part in parts], axis=1).reset_index()
+    shares = f"{baseline_mode(run)}_share"
+    order = {shares: False, "program": True} if shares in table else {"program": True}
+    return table.sort_values(list(order), ascending=list(order.values()), ignore_index=True)
+
+
+def _first_pass(run: Run) -> pd.DataFrame:
+    rows = run.evaluations
+    known = rows["equal"].notna()
+    equal = rows["equal"].fillna(False).astype(bool)
+    counted = {
+        "evaluations": rows["status"].notna(),
+        "ok": rows["status"] == "ok",
+        "failed": rows["status"] == "failed",
+        "timeouts": rows["status"] == "timeout",
+        "died": rows["status"] == "died",
+        "compared": known & ~rows["augmented"],
+        "equal": equal & ~rows["augmented"],
+        "compared_augmented": known & rows["augmented"],
+        "equal_augmented": equal & rows["augmented"],
+    }
+    keys = [rows[key] for key in KEYS]
+    counts = pd.DataFrame({name: flags.astype("Int64") for name, flags in counted.items()}).groupby(keys).sum()
+    seconds = rows["seconds"].groupby(keys)
+    return counts.assign(first_call_median_s=seconds.median(), first_call_max_s=seconds.max())
+
+
+def _shares(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    sums = rows.groupby(keys)[["calls", "seconds"]].sum().reset_index()
+    # Rounded counts of a profile may all be of no duration; then there are no shares.
+    sums["share"] = sums["seconds"] / (sums["seconds"].sum() or math.nan)
+    return sums.sort_values(["seconds", *keys], ascending=[False, *([True] * len(keys))], ignore_index=True)
+
+
+def family_table(run: Run, mode: str = BASELINE) -> pd.DataFrame:
+    """One row per primitive family: family, primitives (distinct ones called), calls, seconds, share; slowest first.
+
+    Seconds are self time in the instrumented pass, which costs time itself: read shares, not seconds.
+    """
+    rows = run.primitives[run.primitives["mode"] == mode]
+    table = _shares(rows, ["family"])
+    table["primitives"] = table["family"].map(rows.groupby("family")["primitive"].nunique())
+    return table[["family", "primitives", "calls", "seconds", "share"]]
+
+
+def primitive_table(run: Run, mode: str = BASELINE) -> pd.DataFrame:
+    """One row per primitive called: primitive, family, calls, seconds, share; as ``family_table``."""
+    return _shares(run.primitives[run.primitives["mode"] == mode], ["primitive", "family"])
+
+
+def problem_table(run: Run) -> pd.DataFrame:
+    """Programs that were not run, then evaluations that failed, ran out of time or died, by program and error.
+
+    Columns: module, program (null where a module has none), task, problem (the status), evaluations (how many;
+    null where the program was not run), samples (the names of the first three), error.
+    """
+    idle = run.programs[run.programs["status"] != "ok"].rename(columns={"status": "problem", "detail": "error"})
+    idle = idle.assign(evaluations=pd.array([pd.NA] * len(idle), dtype="Int64"), samples="")
+    bad = run.evaluations[run.evaluations["status"] != "ok"].rename(columns={"status": "problem"})
+    grouped = bad.groupby([*KEYS, "task", "problem", "error"], dropna=False)["sample"]
+    rows = grouped.agg(evaluations="size", samples=_first_three).reset_index()
+    rows = rows.astype({"evaluations": "Int64", "samples": "string"})
+    rows = rows.sort_values(["evaluations", "program"], ascending=[False, True])
+    columns = ["module", "program", "task", "problem", "evaluations", "samples", "error"]
+    return pd.concat([idle[columns].astype({"samples": "string"}), rows[columns]], ignore_index=True)
+
+
+def _first_three(samples: pd.Series[str]) -> str:
+    more = f" and {len(samples) - 3:,} more" if len(samples) > 3 else ""
+    return ", ".join(str(sample) for sample in samples.iloc[:3]) + more

@@ -1,0 +1,156 @@
+"""What a run shows, in sentences: computed from what was measured, never from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from harness.report.format import confidence_level, count, interval, is_missing, percent, printable, shorten, speedup
+from harness.report.frames import BASELINE, Run
+from harness.report.tables import baseline_mode, measured_modes, mode_table, problem_table, program_table
+
+# A mode's interval half as wide as this share of its median is too wide to compare by.
+WIDE = 0.05
+# The share of the workers' time that may go into something else than evaluations.
+OVERHEAD = 0.05
+# A program with this share of the time is what the total mostly measures.
+DOMINANT = 0.5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence, and whether it is ``good``, ``bad``, or ``unclear``."""
+
+    level: str
+    text: str
+
+
+def findings(run: Run) -> list[Finding]:
+    """The verdict: how the run ended, then one finding per mode that was to be compared."""
+    found = [*_ending(run)]
+    table = mode_table(run)
+    if not measured_modes(run):
+        found.append(Finding("bad", "No mode was measured: there are no timed blocks."))
+    elif BASELINE not in measured_modes(run):
+        found.append(Finding("unclear", f"No speedups: {BASELINE}, the baseline, was not measured."))
+    found += [_mode_finding(row, run.confidence) for _, row in table.iterrows() if _compared(row)]
+    found += [
+        Finding("bad", f"{printable(row['mode'])} failed: {_reason(row)}.")
+        for _, row in table[table["status"] == "failed"].iterrows()
+    ]
+    if run.status == "complete" and measured_modes(run) == [BASELINE]:
+        row = table[table["mode"] == BASELINE].iloc[0]
+        rate = interval(row["evaluations_per_s"], row["evaluations_per_s_low"], row["evaluations_per_s_high"])
+        found.append(Finding("good", f"{BASELINE} does {rate} evaluations/s; no other mode was measured."))
+    return found
+
+
+def _ending(run: Run) -> Iterator[Finding]:
+    error = f": {printable(run.record['error']).rstrip('.')}" if run.record.get("error") else ""
+    if run.status == "failed":
+        yield Finding("bad", f"The run failed{error}. The report covers what was measured before.")
+    elif run.status != "complete":
+        yield Finding("bad", f"The run was {printable(run.status)}{error}. The report covers what was measured before.")
+
+
+def _reason(row: pd.Series[Any]) -> str:
+    if not is_missing(row["reason"]):
+        return printable(row["reason"]).rstrip(".")
+    return "no timed block was recorded" if row["status"] == "ran" else "no reason was recorded"
+
+
+def _compared(row: pd.Series[Any]) -> bool:
+    return not is_missing(row["speedup"]) and row["mode"] != BASELINE
+
+
+def _mode_finding(row: pd.Series[Any], confidence: float) -> Finding:
+    mode = printable(row["mode"])
+    if not is_missing(row["mismatches"]) and row["mismatches"] > 0:
+        return Finding(
+            "bad",
+            f"{mode} gave other outputs than {BASELINE} in {count(row['mismatches'])} of "
+            f"{count(row['compared'])} evaluations: its speed counts for nothing until they agree.",
+        )
+    low, high = row["speedup_low"], row["speedup_high"]
+    if is_missing(low):
+        bounds = "one block only, so no interval"
+    else:
+        kind = "the range of few blocks" if row["speedup_full_range"] else f"{confidence_level(confidence)} interval"
+        bounds = f"{kind} {speedup(low)} to {speedup(high)}"
+    measured = f"{speedup(row['speedup'])} ({bounds})"
+    mean = row["geometric_mean_speedup"]
+    if not is_missing(mean):
+        measured += f"; geometric mean over {count(row['programs_compared'])} programs {speedup(mean)}"
+    unproven = is_missing(row["compared"]) or row["compared"] == 0
+    proof = " Its outputs were not compared." if unproven else f" All {count(row['compared'])} compared outputs agree."
+    if is_missing(low) or low <= 1 <= high:
+        return Finding("unclear", f"No clear difference between {mode} and {BASELINE}: {measured}.{proof}")
+    word, level = ("faster", "good") if low > 1 else ("slower", "bad")
+    level = "unclear" if unproven else level
+    return Finding(level, f"{mode} is {word} than {BASELINE}: {measured}.{proof}")
+
+
+def idle_modes(run: Run) -> list[tuple[str, str, str]]:
+    """(mode, status, reason) of each requested mode that was not measured."""
+    table = mode_table(run)
+    idle = table[~table["mode"].isin(measured_modes(run))]
+    return [(printable(row["mode"]), str(row["status"]), _reason(row)) for _, row in idle.iterrows()]
+
+
+def cautions(run: Run) -> list[str]:
+    """What limits how far the numbers can be trusted, and what to do about it; the runner's warnings first."""
+    lines = [printable(line) for line in run.warnings]
+    lines += [
+        f"{name} {shorten(printable(why), 300).rstrip('.')}; what it would hold is not in this report."
+        for name, why in run.missing.items()
+    ]
+    table = mode_table(run)
+    for _, row in table[table["mode"].isin(measured_modes(run))].iterrows():
+        lines += _mode_cautions(row, run.confidence)
+    baseline = baseline_mode(run)
+    programs = program_table(run)
+    shares = f"{baseline}_share"
+    if len(programs) > 1 and shares in programs and programs[shares].iloc[0] >= DOMINANT:
+        first = programs.iloc[0]
+        lines.append(
+            f"{printable(first['program'])} takes {percent(first[shares])} of the {baseline} time, so the totals "
+            "mostly measure it; read the geometric mean beside them."
+        )
+    return lines
+
+
+def _mode_cautions(row: pd.Series[Any], confidence: float) -> Iterator[str]:
+    mode = printable(row["mode"])
+    if row["full_range"]:
+        yield (
+            f"{mode}: {count(row['blocks'])} timed blocks are too few for a {confidence_level(confidence)} interval; "
+            "give the run more time or smaller blocks."
+        )
+    elif (row["evaluations_per_s_high"] - row["evaluations_per_s_low"]) / 2 > WIDE * row["evaluations_per_s"]:
+        yield (
+            f"{mode}: the interval of its throughput is wider than {WIDE:.0%} of it to either side; "
+            "give the run more time, or a machine that does nothing else."
+        )
+    if row["overhead"] > OVERHEAD:
+        yield (
+            f"{mode}: {percent(row['overhead'])} of its workers' time went into something else than evaluations; "
+            "more evaluations per block make the share smaller."
+        )
+
+
+def programs_line(run: Run) -> str:
+    """One sentence on the first pass: programs run, evaluations ok, outputs equal to the expected ones."""
+    if run.evaluations.empty:
+        return "No evaluation of the first pass was recorded."
+    table = program_table(run)
+    ran = int(table["evaluations"].notna().sum())
+    counts = table[["evaluations", "ok", "compared", "equal"]].sum()
+    text = f"{count(ran)} programs, {count(counts['evaluations'])} evaluations, {count(counts['ok'])} ok"
+    if counts["compared"]:
+        text += f"; {count(counts['equal'])} of {count(counts['compared'])} outputs are as the task expects"
+    problems = problem_table(run)
+    idle = int(problems["evaluations"].isna().sum())
+    return f"{text}; {count(idle)} {'program was' if idle == 1 else 'programs were'} not run." if idle else f"{text}."

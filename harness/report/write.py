@@ -1,0 +1,29 @@
+"""Write the report of a run into its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.report.dashboard import render_dashboard
+from harness.report.frames import load_run
+from harness.report.plots import write_plots
+from harness.report.text import report_markdown
+from harness.run.journal import write_atomic
+
+
+def write_report(folder: Path) -> Path:
+    """Write report.md, plots/ and dashboard.html from the data files of the run in ``folder``.
+
+    Each file is written whole or not at all, over one that is there. Returns the path of the dashboard.
+
+    Raises:
+        RunFolderError: ``folder`` is not a run folder.
+        OSError: a file cannot be written.
+    """
+    folder = Path(folder)
+    run = load_run(folder)
+    write_plots(run, folder / "plots")
+    write_atomic(folder / "report.md", report_markdown(run))
+    dashboard = folder / "dashboard.html"
+    write_atomic(dashboard, render_dashboard(run))
+    return dashboard

@@ -1,0 +1,403 @@
+"""A run: from a configuration to a folder of measurements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from harness.batt.loader import Rejected, load_programs
+from harness.config import Config, ConfigError, to_yaml
+from harness.dsl.table import ALL
+from harness.measure.environment import describe_environment, usable_cpus
+from harness.progress import progress
+from harness.run import schema
+from harness.run.journal import RunFolder
+from harness.run.modes import MODE_NAMES, make_mode, unavailable
+from harness.run.pool import WorkerPool, WorkersDied
+from harness.run.rounds import Measured, run_rounds, warm_up
+from harness.run.worker import EvaluationLost, Job, Outcome, Span, profile
+from harness.run.workload import ProgramKey, Workload, make_workload
+from harness.samples import Task, expand, load_tasks
+from harness.spelling import nearest
+
+_PROFILED_EVALUATIONS = 4  # of each program: enough to see where its time goes
+_FINISHED = ("ok", "failed")
+
+
+@dataclass
+class _Run:
+    """What a run has found out so far, and where it is written."""
+
+    config: Config
+    folder: RunFolder
+    started: str
+    phase_seconds: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    mode_rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def write_state(self, status: str, error: str | None) -> None:
+        """Write ``run.json``: how far the run has come."""
+        self.folder.write_json(
+            "run.json",
+            {
+                "schema": schema.VERSION,
+                "name": self.folder.path.name,
+                "status": status,
+                "error": error,
+                "started": self.started,
+                "finished": None if status == "running" else _now(),
+                "phase_seconds": self.phase_seconds,
+                "warnings": self.warnings,
+            },
+        )
+
+    def write_modes(self) -> None:
+        """Write what is known of each mode."""
+        rows = [self.mode_rows[name] for name in self.config.modes if name in self.mode_rows]
+        self.folder.write_rows("modes.parquet", rows, schema.MODES)
+
+    def phase(self, name: str, start: float) -> None:
+        """Note how long a phase took that began at ``start``, in seconds."""
+        self.phase_seconds[name] = round(perf_counter() - start, 6)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a run needs, read and checked before anything runs.
+
+    Attributes:
+        workload: programs, samples, and which meet.
+        rejected: modules and functions that cannot be run.
+        seconds: what loading took.
+    """
+
+    workload: Workload
+    rejected: tuple[Rejected, ...]
+    seconds: float
+
+
+def prepare(config: Config) -> Prepared:
+    """Load the data and the programs of a configuration.
+
+    Raises:
+        ConfigError: if tasks or programs are not there, or no program has a sample.
+        BadDataError: if the data is not as it should be.
+    """
+    start = perf_counter()
+    tasks = select_tasks(load_tasks(config.data), config.tasks)
+    samples = expand(tasks, config.samples_per_task, config.seed)
+    programs, rejected = load_programs(config.programs)
+    if not programs:
+        reasons = "".join(f"\n  {r.module}: {r.detail}" for r in rejected)
+        raise ConfigError(f"programs: there is none to run{reasons}")
+    workload = make_workload(programs, tasks, samples, config.batt_samples)
+    if not workload.evaluations:
+        raise ConfigError(
+            f"programs: none of the {len(programs)} has a sample in {config.data!r} with these tasks; "
+            "a solver is run on the task that its name ends with"
+        )
+    return Prepared(workload, tuple(rejected), perf_counter() - start)
+
+
+def execute(config: Config, prepared: Prepared) -> Path:
+    """Do a run and write its folder; docs/results.md says what is in it.
+
+    What was measured is on disk when a phase, or a block, is done; an interrupt or an error leaves all that was
+    measured until then, and ``run.json`` says that the run is not complete.
+
+    Args:
+        config: what to do.
+        prepared: what ``prepare`` made of it.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        OSError: if the folder cannot be made, or holds a run.
+        KeyboardInterrupt: on Ctrl-C, once the folder is in order.
+    """
+    folder = new_folder(config)
+    run = _Run(config, folder, _now())
+    run.phase_seconds["load"] = prepared.seconds
+    folder.write_text("config.yaml", to_yaml(config))
+    folder.write_json("environment.json", describe_environment(f"python -m harness run {folder.path}/config.yaml"))
+    run.write_state("running", None)
+    status, error = "failed", None
+    try:
+        _measure(run, prepared)
+        status = "complete"
+    except KeyboardInterrupt:
+        status, error = "interrupted", INTERRUPTED
+        raise
+    except BaseException as raised:
+        error = f"{type(raised).__name__}: {raised}"
+        raise
+    finally:
+        run.write_state(status, error)
+    return folder.path
+
+
+INTERRUPTED = "stopped before it was done (Ctrl-C, or its process was ended)"
+
+
+def new_folder(config: Config) -> RunFolder:
+    """Make the folder that a configuration asks for.
+
+    Raises:
+        OSError: if it cannot be made, or holds a run.
+    """
+    if config.run_dir is not None:
+        return RunFolder.take(Path(config.run_dir))
+    return RunFolder.create(Path(config.results_dir), config.name)
+
+
+def close_interrupted(folder: Path) -> bool:
+    """Mark a run whose process is gone as interrupted, if it was still running; return whether there is a run."""
+    try:
+        state = json.loads((folder / "run.json").read_text())
+    except FileNotFoundError:
+        return False
+    if state["status"] == "running":
+        RunFolder(folder).write_json("run.json", {**state, "status": "interrupted", "error": INTERRUPTED})
+    return True
+
+
+def select_tasks(tasks: Mapping[str, Task], wanted: int | Sequence[str] | None) -> dict[str, Task]:
+    """Return the tasks that a configuration asks for: the first so many, those named, or all.
+
+    Raises:
+        ConfigError: if a task that is named is not there.
+    """
+    if wanted is None:
+        return dict(tasks)
+    if isinstance(wanted, int):
+        return dict(list(tasks.items())[:wanted])
+    for name in wanted:
+        if name not in tasks:
+            raise ConfigError(f"tasks: there is no task {name!r} in the data{nearest(name, tasks)}")
+    return {name: tasks[name] for name in tasks if name in set(wanted)}
+
+
+def _measure(run: _Run, prepared: Prepared) -> None:
+    config, workload, rejected = run.config, prepared.workload, prepared.rejected
+    job = Job(workload, config.program_timeout_s, config.worker_memory_gb)
+    run.folder.write_rows("programs.parquet", _program_rows(workload, rejected, frozenset()), schema.PROGRAMS)
+    measured: list[Measured] = []
+    with ExitStack() as stack:
+        for name in sorted(config.modes, key=MODE_NAMES.index):
+            reason = unavailable(name)
+            workers = config.workers or usable_cpus()
+            if reason is None:
+                mode = make_mode(name, job, workers)
+                stack.callback(mode.close)
+                measured.append(Measured(mode))
+                workers = mode.workers
+            else:
+                workers = 0
+            run.mode_rows[name] = {
+                "mode": name,
+                "status": "skipped" if reason else "interrupted",  # until it has run
+                "reason": reason,
+                "workers": workers,
+                "stop_rule": None,
+                "mismatches": 0,
+                "compared": 0,
+            }
+        run.write_modes()
+        if not measured:
+            return
+
+        start = perf_counter()
+        outcomes = _first_calls(run, workload, measured)
+        run.phase("first_calls", start)
+        excluded = {e for e, outcome in outcomes.items() if outcome.status not in _FINISHED}
+        costs = [outcomes[e].seconds for e in range(len(workload.evaluations))]
+        run.folder.write_rows(
+            "programs.parquet", _program_rows(workload, rejected, frozenset(excluded)), schema.PROGRAMS
+        )
+
+        start = perf_counter()
+        if len(excluded) < len(costs):
+            _time(run, workload, measured, costs, excluded)
+        for entry in measured:
+            row = run.mode_rows[entry.mode.name]
+            failure = entry.failure or (None if entry.blocks else "no evaluation finishes, so there is nothing to time")
+            row.update(status="failed" if failure else "ran", reason=failure, stop_rule=entry.stop_rule)
+        run.write_modes()
+        run.phase("timed", start)
+
+    if config.profile:
+        start = perf_counter()
+        _profile(run, job, frozenset(excluded))
+        run.phase("profile", start)
+
+
+def _program_rows(
+    workload: Workload, rejected: Iterable[Rejected], excluded: frozenset[int]
+) -> list[dict[str, Any]]:
+    """Make a row of every program that was found, and of what could not be loaded."""
+    counts = [0] * len(workload.programs)
+    left = [0] * len(workload.programs)
+    for evaluation, (program, _) in enumerate(workload.evaluations):
+        counts[program] += 1
+        left[program] += evaluation not in excluded
+
+    def row(key: ProgramKey, samples: int, status: str, detail: str | None) -> dict[str, Any]:
+        return {
+            "program": key.name,
+            "module": key.module,
+            "kind": key.kind,
+            "status": status,
+            "detail": detail,
+            "samples": samples,
+            "task": key.task,
+        }
+
+    rows = [
+        row(key, counts[p], "ok" if left[p] else "excluded", None if left[p] else "no evaluation of it finishes")
+        for p, key in enumerate(workload.programs)
+    ]
+    rows += [row(key, 0, "no_samples", "the data has no sample for it") for key in workload.without_samples]
+    return rows + [
+        {
+            "program": r.name,
+            "module": r.module,
+            "kind": None,
+            "status": r.status,
+            "detail": r.detail,
+            "samples": 0,
+            "task": None,
+        }
+        for r in rejected
+    ]
+
+
+def _first_calls(run: _Run, workload: Workload, measured: Sequence[Measured]) -> dict[int, Outcome]:
+    """Evaluate everything once in each mode, write what became of it, and compare the modes with the first."""
+    first: dict[int, Outcome] = {}
+    for entry in measured:
+        found: dict[int, Outcome] = {}
+        with progress(len(workload.evaluations), f"{entry.mode.name}: first calls", "evaluations") as bar:
+            for outcomes in entry.mode.check():
+                found.update((outcome.evaluation, outcome) for outcome in outcomes)
+                bar.update(len(outcomes))
+        if not first:
+            first = found
+            run.folder.write_rows("evaluations.parquet", list(_evaluation_rows(workload, first)), schema.EVALUATIONS)
+            continue
+        pairs = [(first[e], found[e]) for e in first]
+        different = [a.evaluation for a, b in pairs if (a.status, a.digest) != (b.status, b.digest)]
+        run.mode_rows[entry.mode.name].update(compared=len(pairs), mismatches=len(different))
+        if different:
+            program, position = workload.evaluations[different[0]]
+            sample = workload.samples[position]
+            run.warnings.append(
+                f"{entry.mode.name} differs from {measured[0].mode.name} in {len(different)} of {len(pairs)} outputs, "
+                f"first in {workload.programs[program].name} on {sample.task} {sample.name}: do not trust its speed "
+                "before that is explained"
+            )
+    return first
+
+
+def _evaluation_rows(workload: Workload, outcomes: Mapping[int, Outcome]) -> Iterable[dict[str, Any]]:
+    for evaluation, (program, position) in enumerate(workload.evaluations):
+        outcome, key, sample = outcomes[evaluation], workload.programs[program], workload.samples[position]
+        yield {
+            "program": key.name,
+            "module": key.module,
+            "task": sample.task,
+            "sample": sample.name,
+            "augmented": "~" in sample.name,
+            "status": outcome.status,
+            "error": outcome.error,
+            "equal": outcome.equal,
+            "digest": outcome.digest,
+            "seconds": outcome.seconds,
+        }
+
+
+def _time(
+    run: _Run, workload: Workload, measured: Sequence[Measured], costs: Sequence[float], excluded: set[int]
+) -> None:
+    """Time blocks of all modes in turn; each block is on disk before the next begins."""
+    block_rows: list[dict[str, Any]] = []
+    timing_rows: list[dict[str, Any]] = []
+
+    def keep(entry: Measured) -> None:
+        mode, number, block = entry.mode, len(entry.blocks) - 1, entry.blocks[-1]
+        block_rows.append(
+            {
+                "mode": mode.name,
+                "block": number,
+                "wall_s": block.wall_s,
+                "evaluations": block.evaluations,
+                "workers": mode.workers,
+                "busy_s": block.busy_s,
+            }
+        )
+        for timing in block.timings:
+            key = workload.programs[timing.program]
+            timing_rows.append(
+                {
+                    "mode": mode.name,
+                    "block": number,
+                    "program": key.name,
+                    "module": key.module,
+                    "evaluations": timing.evaluations,
+                    "seconds": timing.seconds,
+                }
+            )
+        run.folder.write_rows("blocks.parquet", block_rows, schema.BLOCKS)
+        run.folder.write_rows("timings.parquet", timing_rows, schema.TIMINGS)
+        bar.set_postfix_str(f"{mode.name} {block.evaluations / block.wall_s:,.0f} evaluations/s")
+        bar.update()
+
+    for entry in measured:
+        warm_up(entry, costs, excluded, run.config)
+    with progress(len(measured) * run.config.min_blocks, "timed blocks", "blocks") as bar:
+        run_rounds(measured, costs, excluded, run.config, keep)
+    for entry in measured:
+        run.warnings += entry.warnings
+
+
+def _profile(run: _Run, job: Job, excluded: frozenset[int]) -> None:
+    """Count and time the primitives of a few evaluations of each program."""
+    workload = job.workload
+    seen: dict[int, int] = {}
+    left_out = set(excluded)
+    for evaluation, (program, _) in enumerate(workload.evaluations):
+        if evaluation not in excluded:
+            seen[program] = seen.get(program, 0) + 1
+            if seen[program] > _PROFILED_EVALUATIONS:
+                left_out.add(evaluation)
+    span = Span(0, len(workload.evaluations), frozenset(left_out))
+    # Counting slows programs down several times over, so the limit on their time is raised with it.
+    with WorkerPool(Job(workload, job.timeout_s * 10, job.memory_gb), 1) as pool:
+        try:
+            ((_, found),) = pool.map(profile, [span])
+        except (EvaluationLost, WorkersDied) as lost:
+            run.warnings.append(f"primitives were not counted: {lost}; leave out the program that it is of")
+            return
+    rows = [
+        {
+            "mode": "sequential",
+            "program": workload.programs[program].name,
+            "module": workload.programs[program].module,
+            "primitive": primitive,
+            "family": ALL[primitive].family,
+            "calls": calls,
+            "seconds": seconds,
+        }
+        for (program, primitive), (calls, seconds) in found.items()
+    ]
+    run.folder.write_rows("primitives.parquet", rows, schema.PRIMITIVES)
