@@ -458,18 +458,18 @@ class Trial:
         }
         return by_arity[arity]
 
-    def survivors(self, block: Block, at_least: int = 0) -> Block | None:
+    def survivors(self, block: Block, at_least: int = 0) -> Block:
         """Return the block without the statements that fail on a sample, or that need one which does.
 
         Args:
             block: its statements' kinds and work are filled in.
-            at_least: number of statements; None is returned, at once, where fewer are left.
+            at_least: number of statements; where fewer are left, the other samples are not tried.
         """
         alive = _compiled(block)
         for sample in self.samples:
             alive = self._succeeding(alive, sample)
             if len(alive) < at_least:
-                return None
+                break
         statements = [each.statement for each in alive]
         output = block.output if any(statement.name == block.output for statement in statements) else None
         return Block(block.title, block.task, statements, output, block.solves and output is not None)
@@ -651,7 +651,7 @@ class Variants:
     def __init__(self, solver: Solver, survived: Block, trial: Trial, choices: Choices) -> None:
         """Take the solver, and what of it survived: a variant that loses more is passed over."""
         self.solver = solver
-        self.survived = len(survived.statements)
+        self.at_least = max(1, len(survived.statements))
         self.trial = trial
         self.choices = choices
         self.changes = _changes(solver)
@@ -674,8 +674,8 @@ class Variants:
             if source in self.seen:
                 continue
             self.seen.add(source)
-            survived = self.trial.survivors(block, at_least=self.survived)
-            if survived is not None and _source(survived) not in self.seen - {source}:
+            survived = self.trial.survivors(block, self.at_least)
+            if len(survived.statements) >= self.at_least and _source(survived) not in self.seen - {source}:
                 self.seen.add(_source(survived))
                 self.count += 1
                 return survived
@@ -849,11 +849,11 @@ def generate(
     for name in names:
         choices = Choices(seed, name)
         solver = solver_block(solvers[name], f"{name}: its solver", solves=True)
-        survived = trial.survivors(solver) or solver
+        survived = trial.survivors(solver)
         whole += len(survived.statements) == len(solver.statements)
         checks = [*FIRST_CHECKS, *choices.some(MORE_CHECKS, CHECKS_PER_PART)]
         tried = [trial.survivors(check_block(check, name)) for check in checks]
-        parts[name] = [*(block for block in tried if block and block.statements), survived]
+        parts[name] = [block for block in [*tried, survived] if block.statements]
         variants[name] = Variants(solvers[name], survived, trial, choices)
     _add_variants(parts, variants, minimum_operations)
     writer = _Writer(Choices(seed, "spelling"))
@@ -929,6 +929,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Generate a batt and write it, whole or not at all; return the exit status."""
     try:
+        if not args.out.parent.is_dir():
+            raise FileNotFoundError(f"--out {args.out}: there is no folder {args.out.parent}: make it first")
         modules = [path for target in args.solvers for _, path in find_files(target)]
         tasks = load_tasks(args.data)
         source = generate(modules, tasks, args.tasks, args.seed, args.operations, command=_command(args))

@@ -7,7 +7,7 @@ where ``C`` is None, or for grids without cells, it fails.
 from pile import *
 
 
-def batt(task_id, S, I, C, log_path):  # noqa: E741
+def batt(task_id, S, I, C, log_path):
     """Return what the operations make: values of any type in ``s``, grids in ``o``."""
     s = []
     o = []

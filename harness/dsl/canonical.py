@@ -52,7 +52,7 @@ def canonical_key(value: Any) -> tuple[Any, ...]:
     if value is None:
         return (0,)
     if isinstance(value, int):
-        return (1, value)
+        return (1, int(value))  # as an element True is 1, and keys may be written down
     if isinstance(value, tuple):
         return (2, tuple([canonical_key(element) for element in value]))
     if isinstance(value, frozenset):

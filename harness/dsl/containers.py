@@ -193,10 +193,12 @@ def extract(container: Container, condition: Callable[[Any], Any]) -> Any:
     """The first element that satisfies a condition."""
     if isinstance(container, frozenset):
         kept = [e for e in container if condition(e)]
-        return kept[0] if len(kept) == 1 else least(kept)
-    for e in container:
-        if condition(e):
-            return e
+        if kept:
+            return kept[0] if len(kept) == 1 else least(kept)
+    else:
+        for e in container:
+            if condition(e):
+                return e
     raise ValueError("extract found no element that satisfies the condition")
 
 

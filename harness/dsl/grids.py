@@ -223,12 +223,12 @@ def downscale(grid: Grid, factor: int) -> Grid:
 
 def hconcat(a: Grid, b: Grid) -> Grid:
     """Two grids side by side, as many rows as the lower has."""
-    return tuple(map(concat, tuple_of(a), tuple_of(b)))
+    return tuple(map(concat, a[:], b[:]))  # [:] refuses sets, whose rows have no order
 
 
 def vconcat(a: Grid, b: Grid) -> Grid:
     """Two grids one above the other."""
-    return concat(tuple_of(a), b)  # type: ignore[arg-type]
+    return a[:] + b  # [:] refuses integers
 
 
 def hsplit(grid: Grid, n: int) -> tuple[Grid, ...]:

@@ -135,7 +135,7 @@ def outline(top: int, left: int, bottom: int, right: int) -> Indices:
 
 def rows_of_grid(grid: Grid) -> Grid:
     """Return the grid, refusing what is no tuple of tuples: the elements of a set have no order."""
-    if not isinstance(grid, tuple):
+    if type(grid) is not tuple:
         raise TypeError(f"expected a grid, not {type(grid).__name__}")
     for row in grid:
         if type(row) is not tuple:

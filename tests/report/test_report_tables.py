@@ -1,0 +1,172 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_run import BLOCKS, FAMILIES, HOSTILE, MODULE, PROGRAMS, SAMPLES, SLOW
+
+from harness.report.frames import load_run
+from harness.report.tables import family_table, mode_table, primitive_table, problem_table, program_table
+
+EVALUATIONS = SAMPLES * len(PROGRAMS)
+
+
+def by_hand(folder, walls, busy, seconds):
+    """Blocks and timings of two programs with given numbers, in sequential and in parallel_cpu with 2 workers."""
+    blocks, timings = [], []
+    for mode, workers in (("sequential", 1), ("parallel_cpu", 2)):
+        for block, wall in enumerate(walls[mode]):
+            blocks.append((mode, block, wall, 10, workers, busy[mode]))
+            timings += [(name, "m", mode, block, 5, seconds[mode][name]) for name in ("a", "b")]
+    columns = ["mode", "block", "wall_s", "evaluations", "workers", "busy_s"]
+    pd.DataFrame(blocks, columns=columns).to_parquet(folder / "blocks.parquet")
+    columns = ["program", "module", "mode", "block", "evaluations", "seconds"]
+    pd.DataFrame(timings, columns=columns).to_parquet(folder / "timings.parquet")
+    return load_run(folder)
+
+
+@pytest.fixture
+def hand_made(folder):
+    return by_hand(
+        folder,
+        walls={"sequential": [4.0, 5.0, 6.0], "parallel_cpu": [2.0, 2.5, 4.0]},
+        busy={"sequential": 4.0, "parallel_cpu": 4.5},
+        seconds={"sequential": {"a": 3.0, "b": 1.0}, "parallel_cpu": {"a": 3.0, "b": 1.5}},
+    )
+
+
+def test_mode_table_by_hand(hand_made):
+    table = mode_table(hand_made).set_index("mode")
+    sequential, parallel = table.loc["sequential"], table.loc["parallel_cpu"]
+    assert list(table.index) == ["sequential", "parallel_cpu", "native_cpu"]
+    assert sequential[["wall_s", "wall_s_low", "wall_s_high"]].tolist() == [5, 4, 6]
+    assert sequential[
+        ["evaluations_per_s", "evaluations_per_s_low", "evaluations_per_s_high"]
+    ].tolist() == pytest.approx([2, 10 / 6, 2.5])
+    assert sequential["full_range"]
+    assert parallel["speedup"] == pytest.approx(5 / 2.5)
+    assert parallel[["speedup_low", "speedup_high"]].tolist() == pytest.approx([4 / 4, 6 / 2])
+    # a: 2 workers x 3 / 3 = 2; b: 2 workers x 1 / 1.5 = 4/3.
+    assert parallel["geometric_mean_speedup"] == pytest.approx(math.sqrt(2 * 4 / 3))
+    assert parallel["programs_compared"] == 2
+    # Per block 1 - 4.5 / (2 x 2), 1 - 4.5 / (2 x 2.5), 1 - 4.5 / (2 x 4): the median is the second.
+    assert parallel["overhead"] == pytest.approx(0.1)
+    assert (parallel["blocks"], parallel["evaluations_per_block"], parallel["workers"]) == (3, 10, 2)
+
+
+def test_program_table_by_hand(hand_made):
+    table = program_table(hand_made).set_index("program")
+    a = table.loc["a"]
+    assert table.index[0] == "a"
+    assert a["sequential_s_per_evaluation"] == pytest.approx(3 / 5)
+    assert a["sequential_evaluations_per_s"] == pytest.approx(5 / 3)
+    assert a["parallel_cpu_evaluations_per_s"] == pytest.approx(2 * 5 / 3)
+    assert a["sequential_share"] == pytest.approx(0.75)
+    assert a["parallel_cpu_share"] == pytest.approx(3 / 4.5)
+    assert a["parallel_cpu_speedup"] == pytest.approx(2)
+    assert pd.isna(a["evaluations"])
+
+
+def test_a_mode_that_was_not_measured_has_no_figures(folder):
+    row = mode_table(load_run(folder)).set_index("mode").loc["native_cpu"]
+    assert row["status"] == "skipped"
+    assert "does not exist" in row["reason"]
+    assert row.drop(["status", "reason"]).isna().all()
+
+
+def test_figures_of_a_failed_mode_do_not_count(edit):
+    folder = edit(
+        "modes", lambda modes: modes.assign(status=modes["status"].where(modes["mode"] != "parallel_cpu", "failed"))
+    )
+    table = mode_table(load_run(folder)).set_index("mode")
+    assert table.loc["parallel_cpu"][["evaluations_per_s", "speedup", "blocks"]].isna().all()
+    assert "parallel_cpu_speedup" not in program_table(load_run(folder))
+
+
+def test_without_a_baseline_there_is_throughput_and_no_speedup(edit):
+    folder = edit("blocks", lambda blocks: blocks[blocks["mode"] != "sequential"])
+    row = mode_table(load_run(folder)).set_index("mode").loc["parallel_cpu"]
+    assert row["evaluations_per_s"] > 0
+    assert row[["speedup", "geometric_mean_speedup"]].isna().all()
+
+
+def test_mode_table_of_the_noisy_run(folder):
+    table = mode_table(load_run(folder)).set_index("mode")
+    parallel = table.loc["parallel_cpu"]
+    assert parallel["blocks"] == BLOCKS
+    assert parallel["evaluations_per_block"] == EVALUATIONS
+    # Half the busy time of sequential per worker, 4% and 1% overhead.
+    assert parallel["speedup"] == pytest.approx(2 * 0.96 / 0.99, rel=0.02)
+    assert parallel["geometric_mean_speedup"] == pytest.approx(2, rel=0.01)
+    assert parallel["overhead"] == pytest.approx(0.04)
+    assert parallel["speedup_low"] < parallel["speedup"] < parallel["speedup_high"]
+    assert (parallel["compared"], parallel["mismatches"]) == (117, 0)
+
+
+def test_program_table_of_the_noisy_run(folder):
+    table = program_table(load_run(folder))
+    assert len(table) == len(PROGRAMS) + 1
+    assert table["program"].iloc[0] == SLOW
+    assert table["sequential_share"].iloc[0] == pytest.approx(0.8, abs=0.01)
+    assert table["sequential_share"].sum() == pytest.approx(1)
+    rows = table.set_index("program")
+    failing = rows.loc["solve_00000002"]
+    assert failing[["evaluations", "ok", "failed", "timeouts", "died"]].tolist() == [4, 2, 2, 0, 0]
+    # Two of three samples as given failed; the augmented one is counted apart, and was not equal.
+    assert failing[["compared", "equal", "compared_augmented", "equal_augmented"]].tolist() == [1, 1, 1, 0]
+    assert rows.loc["solve_00000003", "timeouts"] == 1
+    assert rows.loc["solve_00000004", "died"] == 1
+    assert rows.loc[HOSTILE, "first_call_max_s"] == pytest.approx(3 * rows.loc[HOSTILE, "first_call_median_s"])
+    assert rows.loc["", "status"] == "import_failed"
+    assert pd.isna(rows.loc["", "evaluations"])
+    assert np.isnan(rows.loc["", "sequential_s_per_evaluation"])
+
+
+def test_equal_names_of_two_modules_are_two_programs(edit):
+    def moved(frame):
+        return pd.concat([frame, frame.assign(module="other.py")])
+
+    for name in ("programs", "evaluations", "timings"):
+        folder = edit(name, moved)
+    assert set(program_table(load_run(folder))["module"]) == {MODULE, "other.py", "my_<b>solvers</b>.py"}
+    assert len(program_table(load_run(folder))) == 2 * (len(PROGRAMS) + 1)
+
+
+def test_families_and_primitives(folder):
+    run = load_run(folder)
+    families, primitives = family_table(run), primitive_table(run)
+    assert families["family"].tolist() == ["containers", "grids", "patches", "dialect", "objects"]
+    assert families["calls"].tolist() == [30 * 10 * n for n in (5, 4, 3, 2, 1)]
+    assert families["seconds"].tolist() == pytest.approx([0.03 * n for n in (5, 4, 3, 2, 1)])
+    assert families["share"].tolist() == pytest.approx([n / 15 for n in (5, 4, 3, 2, 1)])
+    assert families["primitives"].tolist() == [1] * 5
+    assert dict(zip(primitives["primitive"], primitives["family"], strict=True)) == FAMILIES
+
+
+def test_problems_are_grouped(folder):
+    table = problem_table(load_run(folder))
+    assert table["problem"].tolist() == ["import_failed", "failed", "timeout", "died"]
+    assert table["evaluations"].isna().tolist() == [True, False, False, False]
+    assert table["evaluations"].tolist()[1:] == [2, 1, 1]
+    assert table["samples"].iloc[1] == "train[0], train[1]"
+    assert "never closed" in table["error"].iloc[0]
+
+
+def test_problems_name_three_samples_and_count_the_others(edit):
+    folder = edit(
+        "evaluations",
+        lambda rows: rows.assign(
+            status="failed", error=None, sample=[f"s{i}" for i in range(len(rows))], program="p", task="t"
+        ),
+    )
+    row = problem_table(load_run(folder)).iloc[-1]
+    assert (row["evaluations"], row["samples"]) == (EVALUATIONS, "s0, s1, s2 and 117 more")
+
+
+def test_tables_of_nothing_are_empty(folder):
+    for path in folder.glob("*.parquet"):
+        path.unlink()
+    run = load_run(folder)
+    assert mode_table(run)["status"].tolist() == ["not recorded"] * 3
+    for table in (program_table, family_table, primitive_table, problem_table):
+        assert table(run).empty
