@@ -19,29 +19,6 @@ from typing import Any
 _INTEGERS = {int, bool}
 _INTEGERS_AND_TUPLES = {int, bool, tuple}
 
-_ROW_BITS = 12
-_FAR = 1 << (_ROW_BITS - 1)
-_MOST_KEYS = 1 << 16  # several times the locations that a program meets, and some megabytes
-_REFUSALS = (KeyError, TypeError, ValueError)
-
-
-class _LocationKeys(dict[Any, int]):
-    """The keys of locations, each computed once and then looked up; anything else is refused."""
-
-    def __missing__(self, location: Any) -> int:
-        if type(location) is tuple:
-            i, j = location
-            if -_FAR <= i < _FAR and -_FAR <= j < _FAR:
-                key = (i << _ROW_BITS) + j
-                if len(self) < _MOST_KEYS:
-                    self[location] = key
-                return key  # type: ignore[no-any-return]
-        raise KeyError(location)
-
-
-_LOCATION_KEYS = _LocationKeys()
-_location_key = _LOCATION_KEYS.__getitem__
-
 
 def canonical_key(value: Any) -> tuple[Any, ...]:
     """Return a key by which Python sorts DSL values into canonical order.
@@ -81,9 +58,37 @@ def is_plain(values: Iterable[Any]) -> bool:
     return is_plain([element for value in values if type(value) is tuple for element in value])
 
 
-def _cell_key(cell: Any) -> int:
+class _Keys(dict[Any, int]):
+    """The keys of values of one kind, each computed once and then looked up."""
+
+    def __init__(self, compute: Callable[[Any], int]) -> None:
+        self.compute = compute
+
+    def __missing__(self, value: Any) -> int:
+        key = self.compute(value)
+        if len(self) < _MOST_KEYS:
+            self[value] = key
+        return key
+
+
+def _number_location(location: Any) -> int:
+    if type(location) is tuple:
+        i, j = location
+        if -_FAR <= i < _FAR and -_FAR <= j < _FAR:
+            return (i << _ROW_BITS) + j  # type: ignore[no-any-return]
+    raise TypeError("not a location, or one far from any grid")
+
+
+def _number_cell(cell: Any) -> int:
     _, location = cell
-    return (cell[0] << 2 * _ROW_BITS) + _LOCATION_KEYS[location]  # type: ignore[no-any-return]  # [0] refuses sets
+    return (cell[0] << 2 * _ROW_BITS) + _location_key(location)  # type: ignore[no-any-return]  # [0] refuses sets
+
+
+_ROW_BITS = 12
+_FAR = 1 << (_ROW_BITS - 1)
+_MOST_KEYS = 1 << 16  # many times the cells that a program meets, and some megabytes
+_location_key = _Keys(_number_location).__getitem__
+_cell_key = _Keys(_number_cell).__getitem__
 
 
 def _set_key_by(element_key: Callable[[Any], int]) -> Callable[[Any], list[int]]:
@@ -118,11 +123,11 @@ def _quick_key(value: Any) -> Callable[[Any], Any] | None:
 def _choose(select: Callable[..., Any], values: Collection[Any]) -> Any:
     """Return ``select(values, key=...)`` with the cheapest key that puts them in canonical order."""
     for value in values:
-        key = _quick_key(value)
+        key = index if type(value) is int else _quick_key(value)
         if key is not None:
             try:
                 return select(values, key=key)
-            except _REFUSALS:  # of several kinds, or far from any grid
+            except (TypeError, ValueError):  # of several kinds, or far from any grid
                 pass
         break
     if is_plain(values):

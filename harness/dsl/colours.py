@@ -61,13 +61,15 @@ def numcolors(element: Element) -> int:
 def color(obj: Object) -> int:
     """The colour of an object, that of its least cell."""
     if isinstance(obj, tuple):
-        return obj[0][0]  # type: ignore[no-any-return]
+        return obj[0][0]
     values = set(map(_colour_of_cell, obj))
     return values.pop() if len(values) == 1 else least(values)  # type: ignore[no-any-return]
 
 
 def colorcount(element: Element, value: int) -> int:
     """How many cells have a colour."""
+    if isinstance(element, tuple):
+        return sum([row.count(value) for row in element])
     return colours_of(element).count(value)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
-from itertools import chain
 from operator import index
 from typing import Any
 
@@ -102,7 +102,7 @@ def order(container: Container, compfunc: Callable[[Any], Any]) -> tuple[Any, ..
     groups = [tied[key] for key in in_order(tied)]
     if isinstance(container, frozenset):
         groups = [group if len(group) == 1 else in_order(group) for group in groups]
-    return tuple(chain.from_iterable(groups))
+    return tuple(itertools.chain.from_iterable(groups))
 
 
 def repeat(item: Any, num: int) -> tuple[Any, ...]:
@@ -114,7 +114,7 @@ def merge(containers: Container) -> Container:
     """The elements of the elements, as a container of the outer type."""
     if isinstance(containers, frozenset):
         return _NOTHING.union(*containers)
-    return tuple(chain.from_iterable([c if isinstance(c, tuple) else ordered(c) for c in containers]))
+    return tuple(itertools.chain.from_iterable([c if isinstance(c, tuple) else ordered(c) for c in containers]))
 
 
 def valmax(container: Container, compfunc: Callable[[Any], Any]) -> Any:
@@ -149,12 +149,12 @@ def _first_with(container: Container, keys: list[Any], key: Any) -> Any:
 
 def mostcommon(container: tuple[Any, ...]) -> Any:
     """The element that occurs most often in a tuple, the least of several."""
-    return max(in_order(set(container)), key=tuple_of(container).count)
+    return max(in_order(set(container)), key=container.count)
 
 
 def leastcommon(container: tuple[Any, ...]) -> Any:
     """The element that occurs least often in a tuple, the least of several."""
-    return min(in_order(set(container)), key=tuple_of(container).count)
+    return min(in_order(set(container)), key=container.count)
 
 
 def initset(value: Any) -> frozenset[Any]:
@@ -226,7 +226,7 @@ def last(container: Container) -> Any:
 
 def product(a: Container, b: Container) -> frozenset[tuple[Any, Any]]:
     """The set of pairs (x, y) with x in a and y in b."""
-    return frozenset([(x, y) for x in a for y in b])
+    return frozenset(itertools.product(a, b))
 
 
 def pair(a: Container, b: Container) -> tuple[tuple[Any, Any], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -131,4 +132,4 @@ def mpapply(function: Callable[..., Any], a: Container, b: Container) -> Contain
 
 def prapply(function: Callable[..., Any], a: Container, b: Container) -> frozenset[Any]:
     """The set of function(x, y) over the cartesian product."""
-    return frozenset([function(x, y) for y in b for x in a])
+    return frozenset([function(x, y) for x, y in itertools.product(a, b)])

@@ -12,6 +12,7 @@ from harness.dsl.patches import (
     bounds,
     columns_of,
     is_object,
+    location_of_cell,
     locations_of,
     pair_of,
     rows_of,
@@ -81,8 +82,8 @@ def hmirror(piece: Piece) -> Piece:
     rows = rows_of(piece)
     turn = min(rows) + max(rows)
     if is_object(piece):
-        return frozenset([(v, (turn - i, j)) for v, (i, j) in piece])
-    return frozenset([(turn - i, j) for i, j in piece])
+        return frozenset([(v, (turn - i, j)) for v, (i, j) in piece])  # type: ignore[misc]
+    return frozenset([(turn - i, j) for i, j in piece])  # type: ignore[return-value]
 
 
 def vmirror(piece: Piece) -> Piece:
@@ -92,8 +93,8 @@ def vmirror(piece: Piece) -> Piece:
     columns = columns_of(piece)
     turn = min(columns) + max(columns)
     if is_object(piece):
-        return frozenset([(v, (i, turn - j)) for v, (i, j) in piece])
-    return frozenset([(i, turn - j) for i, j in piece])
+        return frozenset([(v, (i, turn - j)) for v, (i, j) in piece])  # type: ignore[misc]
+    return frozenset([(i, turn - j) for i, j in piece])  # type: ignore[operator]
 
 
 def dmirror(piece: Piece) -> Piece:
@@ -103,8 +104,8 @@ def dmirror(piece: Piece) -> Piece:
     top, left, _, _ = bounds(piece)
     slant = top - left
     if is_object(piece):
-        return frozenset([(v, (j + slant, i - slant)) for v, (i, j) in piece])
-    return frozenset([(j + slant, i - slant) for i, j in piece])
+        return frozenset([(v, (j + slant, i - slant)) for v, (i, j) in piece])  # type: ignore[misc]
+    return frozenset([(j + slant, i - slant) for i, j in piece])  # type: ignore[operator]
 
 
 def cmirror(piece: Piece) -> Piece:
@@ -114,8 +115,8 @@ def cmirror(piece: Piece) -> Piece:
     top, left, bottom, right = bounds(piece)
     a, b = top + right, left + bottom
     if is_object(piece):
-        return frozenset([(v, (a - j, b - i)) for v, (i, j) in piece])
-    return frozenset([(a - j, b - i) for i, j in piece])
+        return frozenset([(v, (a - j, b - i)) for v, (i, j) in piece])  # type: ignore[misc]
+    return frozenset([(a - j, b - i) for i, j in piece])  # type: ignore[operator]
 
 
 def crop(grid: Grid, start: IntegerTuple, dims: IntegerTuple) -> Grid:
@@ -137,7 +138,7 @@ def _rows_to_write(grid: Grid) -> tuple[list[list[int]], int, int]:
 
 def _in_painting_order(obj: Object) -> Any:
     """Return the cells of an object so that of several colours of a location the one that is to be left comes last."""
-    if isinstance(obj, frozenset) and len(set(locations_of(obj))) < len(obj):
+    if isinstance(obj, frozenset) and len(set(map(location_of_cell, obj))) < len(obj):
         return ordered(obj)
     return obj
 
@@ -223,7 +224,7 @@ def downscale(grid: Grid, factor: int) -> Grid:
 
 def hconcat(a: Grid, b: Grid) -> Grid:
     """Two grids side by side, as many rows as the lower has."""
-    return tuple(map(concat, a[:], b[:]))  # [:] refuses sets, whose rows have no order
+    return tuple(map(concat, a[:], b[:]))  # type: ignore[arg-type]  # [:] refuses sets, their rows have no order
 
 
 def vconcat(a: Grid, b: Grid) -> Grid:
@@ -266,7 +267,8 @@ def switch(grid: Grid, a: int, b: int) -> Grid:
 
 def index(grid: Grid, loc: IntegerTuple) -> int | None:
     """The colour at a location; None outside the grid."""
-    (i, j), h, w = pair_of(loc), len(grid), len(grid[0])
+    i, j = loc[:]  # [:] refuses sets
+    h, w = len(grid), len(grid[0])
     return grid[i][j] if 0 <= i < h and 0 <= j < w else None
 
 

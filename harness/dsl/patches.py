@@ -56,25 +56,32 @@ FRONTIER_LENGTH = 30
 
 
 _TUPLES = {tuple}
-_second = itemgetter(1)  # of a cell its location, of a location its column; refuses sets
+location_of_cell = column_of = itemgetter(1)  # refuses sets
 
 
 def is_object(patch: Patch) -> bool:
-    """Whether a patch that is not empty holds cells, not indices."""
-    return isinstance(next(iter(patch))[1], tuple)
+    """Whether a patch that is not empty holds cells, not indices.
+
+    Raises:
+        ValueError: for an empty patch, which is neither.
+        TypeError: for a container of something else.
+    """
+    for element in patch:
+        return isinstance(element[1], tuple)
+    raise ValueError("the patch is empty")
 
 
-def _locations_of_cells(obj: Object) -> list[IntegerTuple]:
+def _locations_of_cells(obj: Patch) -> list[IntegerTuple]:
     """Return the locations of cells, refusing indices among them: which came first would depend on hashes."""
-    locations = list(map(_second, obj))
+    locations = list(map(location_of_cell, obj))
     if set(map(type, locations)) != _TUPLES:
         raise TypeError("a patch holds cells or indices, not both")
     return locations
 
 
-def _refuse_cells(indices: Indices) -> None:
+def _refuse_cells(indices: Patch) -> None:
     """Raise TypeError for cells among indices: which came first would depend on hashes."""
-    sum(map(_second, indices))
+    sum(map(column_of, indices))
 
 
 def locations_of(patch: Patch) -> Any:
@@ -90,7 +97,7 @@ def locations_of(patch: Patch) -> Any:
 def rows_of(patch: Patch) -> list[int]:
     """Return the row of every cell."""
     if len(patch) and is_object(patch):
-        return [i for i, _ in map(_second, patch)]
+        return [i for i, _ in map(location_of_cell, patch)]
     _refuse_cells(patch)
     return [i for i, _ in patch]
 
@@ -98,8 +105,14 @@ def rows_of(patch: Patch) -> list[int]:
 def columns_of(patch: Patch) -> list[int]:
     """Return the column of every cell; with cells among indices, min and max of the result raise TypeError."""
     if len(patch) and is_object(patch):
-        return [j for _, j in map(_second, patch)]
-    return [j for _, j in patch]
+        return [j for _, j in map(location_of_cell, patch)]
+    return [j for _, j in patch]  # type: ignore[misc]
+
+
+def axes_of(patch: Patch) -> tuple[list[int], list[int]]:
+    """Return the rows and the columns of a patch that is not empty, the columns as `columns_of` does."""
+    locations: Any = list(map(location_of_cell, patch)) if is_object(patch) else patch
+    return [i for i, _ in locations], [j for _, j in locations]
 
 
 def pair_of(location: IntegerTuple) -> IntegerTuple:
@@ -112,11 +125,7 @@ def pair_of(location: IntegerTuple) -> IntegerTuple:
 
 def bounds(patch: Patch) -> tuple[int, int, int, int]:
     """Return (top, left, bottom, right) of the bounding box; an empty patch raises ValueError."""
-    if len(patch) and is_object(patch):
-        locations = list(map(_second, patch))
-        rows, columns = [i for i, _ in locations], [j for _, j in locations]
-    else:
-        rows, columns = [i for i, _ in patch], [j for _, j in patch]
+    rows, columns = axes_of(patch)
     return min(rows), min(columns), max(rows), max(columns)
 
 
@@ -185,28 +194,32 @@ def ulcorner(patch: Patch) -> IntegerTuple:
     """The upper left corner of the bounding box; () when empty."""
     if len(patch) == 0:
         return ()  # type: ignore[return-value]
-    return (min(rows_of(patch)), min(columns_of(patch)))
+    rows, columns = axes_of(patch)
+    return (min(rows), min(columns))
 
 
 def urcorner(patch: Patch) -> IntegerTuple:
     """The upper right corner of the bounding box; () when empty."""
     if len(patch) == 0:
         return ()  # type: ignore[return-value]
-    return (min(rows_of(patch)), max(columns_of(patch)))
+    rows, columns = axes_of(patch)
+    return (min(rows), max(columns))
 
 
 def llcorner(patch: Patch) -> IntegerTuple:
     """The lower left corner of the bounding box; () when empty."""
     if len(patch) == 0:
         return ()  # type: ignore[return-value]
-    return (max(rows_of(patch)), min(columns_of(patch)))
+    rows, columns = axes_of(patch)
+    return (max(rows), min(columns))
 
 
 def lrcorner(patch: Patch) -> IntegerTuple:
     """The lower right corner of the bounding box; () when empty."""
     if len(patch) == 0:
         return ()  # type: ignore[return-value]
-    return (max(rows_of(patch)), max(columns_of(patch)))
+    rows, columns = axes_of(patch)
+    return (max(rows), max(columns))
 
 
 def uppermost(patch: Patch) -> int:
@@ -232,6 +245,8 @@ def rightmost(patch: Patch) -> int:
 def center(patch: Patch) -> IntegerTuple:
     """The middle of the bounding box, its lower right of several."""
     top, left, bottom, right = bounds(patch)
+    if isinstance(patch, tuple):  # whose height and width, as of every tuple, are those of a grid
+        return (top + len(patch) // 2, left + len(patch[0]) // 2)
     return (top + (bottom - top + 1) // 2, left + (right - left + 1) // 2)
 
 
@@ -249,15 +264,16 @@ def shift(patch: Patch, directions: IntegerTuple) -> Patch:
         return patch
     di, dj = pair_of(directions)
     if is_object(patch):
-        return frozenset([(v, (i + di, j + dj)) for v, (i, j) in patch])
-    return frozenset([(i + di, j + dj) for i, j in patch])
+        return frozenset([(v, (i + di, j + dj)) for v, (i, j) in patch])  # type: ignore[misc]
+    return frozenset([(i + di, j + dj) for i, j in patch])  # type: ignore[operator]
 
 
 def normalize(patch: Patch) -> Patch:
     """The patch moved so that its upper left corner is (0, 0)."""
     if len(patch) == 0:
         return patch
-    return shift(patch, (-min(rows_of(patch)), -min(columns_of(patch))))
+    rows, columns = axes_of(patch)
+    return shift(patch, (-min(rows), -min(columns)))
 
 
 def dneighbors(loc: IntegerTuple) -> Indices:
@@ -327,7 +343,8 @@ def vmatching(a: Patch, b: Patch) -> bool:
 
 def manhattan(a: Patch, b: Patch) -> int:
     """The least distance, in rows plus columns, between a cell of a and one of b."""
-    from_, to = set(locations_of(a)), set(locations_of(b))
+    from_: set[IntegerTuple] = set(locations_of(a))
+    to: set[IntegerTuple] = set(locations_of(b))
     if not from_.isdisjoint(to):
         return 0
     return min([abs(i - k) + abs(j - m) for i, j in from_ for k, m in to])
@@ -355,7 +372,7 @@ def bordering(patch: Patch, grid: Grid) -> bool:
 
 def position(a: Patch, b: Patch) -> IntegerTuple:
     """The direction from a's center to b's."""
-    (ai, aj), (bi, bj) = center(a), center(b)
+    (ai, aj), (bi, bj) = center(toindices(a)), center(toindices(b))
     di, dj = 1 if ai < bi else -1, 1 if aj < bj else -1
     if ai == bi:
         return (0, dj)

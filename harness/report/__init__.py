@@ -1,9 +1,9 @@
 """From the data files of a run to frames, statistics, plots, report.md and a self-contained dashboard.html."""
 
+from harness.measure.stats import Interval, geometric_mean, median_interval, speedup_interval
 from harness.report.dashboard import render_dashboard
 from harness.report.frames import Run, RunFolderError, load_run
 from harness.report.plots import write_plots
-from harness.report.stats import Interval, geometric_mean, median_interval, speedup_interval
 from harness.report.tables import family_table, mode_table, primitive_table, problem_table, program_table
 from harness.report.text import report_markdown, summary_lines
 from harness.report.write import write_report

@@ -271,7 +271,8 @@ def _modes(run: Run) -> Html:
     level = confidence_level(run.confidence)
     return join(
         tag("p", f"Medians over the timed blocks; under them the {level} interval, which is the full range seen where "
-            "blocks are few. A block evaluates every program on all its samples, warm. Overhead is the share of the "
+            "blocks are few. A block evaluates every program on all its samples, once or several times, warm. "
+            "Overhead is the share of the "
             "workers' time that went into no evaluation.", class_="soft"),
         _table("Modes: throughput, speedup against sequential, and agreement of outputs",
                [tag("tr", *heads)], rows, name="mode-table"),
@@ -341,10 +342,10 @@ def _programs(run: Run, most: int) -> Html:
 def _program_row(row: pd.Series[Any], modes: list[str], baseline: str | None) -> Html:
     task = "no task" if is_missing(row["task"]) else f"task {printable(row['task'])}"
     title = shorten(f"{printable(row['module'])}, {task}", 2 * NAME_LENGTH)
-    name = shorten(printable(row["program"]), NAME_LENGTH) or "(module without a program)"
+    name = shorten(printable(row["label"]), NAME_LENGTH)
     not_run = not is_missing(row["status"]) and row["status"] != "ok"
     bad = math.nan if is_missing(row["evaluations"]) else row["evaluations"] - row["ok"]
-    status = tag("span", f" {printable(row['status'])}", class_="bad") if not_run else Html("")
+    status = tag("span", f" {printable(row['status']).replace('_', ' ')}", class_="soft") if not_run else Html("")
     equal = math.nan if is_missing(row["compared"]) or not row["compared"] else row["equal"] / row["compared"]
     cells = [
         tag("th", tag("span", name, class_="name"), status, scope="row", title=title),
@@ -364,7 +365,9 @@ def _program_row(row: pd.Series[Any], modes: list[str], baseline: str | None) ->
             cells.append(_cell(rate, number(rate)))
         if mode != BASELINE:
             cells.append(_cell(row[f"{mode}_speedup"], speedup(row[f"{mode}_speedup"])))
-    return tag("tr", *cells, data_problem=bool(not_run or bad > 0 or equal < 1))
+    # That the data has no sample for a program is no fault of it.
+    problem = (not_run and row["status"] != "no_samples") or bad > 0 or equal < 1
+    return tag("tr", *cells, data_problem=bool(problem))
 
 
 def _bar(share: Any, mode: str) -> Html:
@@ -431,20 +434,18 @@ def _problems(run: Run, most: int) -> Html:
 def _problem_list(table: pd.DataFrame, most: int) -> Html:
     rows = []
     for _, row in table.head(most).iterrows():
-        program = "" if is_missing(row["program"]) else str(row["program"])
         error = "" if is_missing(row["error"]) else shorten(printable(row["error"]), ERROR_LENGTH)
-        samples = "" if is_missing(row["samples"]) else str(row["samples"])
         evaluations = tag("td", "all", class_="n") if is_missing(row["evaluations"]) else _cell(
             row["evaluations"], count(row["evaluations"])
         )  # fmt: skip
         rows.append(
             tag(
                 "tr",
-                tag("th", tag("span", shorten(printable(program or row["module"]), NAME_LENGTH), class_="name"),
+                tag("th", tag("span", shorten(printable(row["program"] or row["module"]), NAME_LENGTH), class_="name"),
                     scope="row"),
                 tag("td", printable(row["problem"]).replace("_", " ")),
                 evaluations,
-                tag("td", shorten(printable(samples), ERROR_LENGTH)),
+                tag("td", shorten(printable(row["samples"]), ERROR_LENGTH)),
                 tag("td", tag("code", error), class_="wrap"),
             )
         )  # fmt: skip

@@ -31,7 +31,7 @@ FRAMES: dict[str, dict[str, str]] = {
         "module": "string",
         "task": "string",
         "sample": "string",
-        "augmented": "bool",
+        "augmented": "boolean",
         "status": "string",
         "error": "string",
         "equal": "boolean",
@@ -115,7 +115,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """``complete``, ``interrupted`` or ``failed``; a run without a readable run.json never came to its end."""
+        """``complete``, ``interrupted``, ``failed`` or ``running``; ``interrupted`` without a readable run.json."""
         return str(self.record.get("status") or "interrupted")
 
     @property
@@ -191,10 +191,15 @@ def _load_frame(path: Path, missing: dict[str, str]) -> pd.DataFrame:
         absent = [column for column in dtypes if column not in frame.columns]
         if absent:
             raise ValueError(f"no column {', '.join(absent)}")
-        return frame.astype(dtypes)
+        for column, dtype in dtypes.items():
+            try:
+                frame = frame.astype({column: dtype})
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"column {column} is not {dtype}: {error}") from error
+        return frame
     except FileNotFoundError:
         missing[path.name] = "is not there"
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         # pyarrow's errors are ValueErrors or OSErrors too.
         missing[path.name] = f"cannot be read: {error}"
     return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in dtypes.items()})

@@ -114,7 +114,8 @@ footer { color: var(--soft); font-size: .86rem; padding-top: 2.5rem; padding-bot
   nav ul { padding-left: 1rem; padding-right: 1rem; }
   header { padding-top: 1.5rem; } h1 { font-size: 1.5rem; }
   .verdict li { display: block; } .verdict .badge { margin-right: .5rem; }
-  figure { padding: .8rem .6rem; } figure svg { max-width: none; min-width: 26rem; }
+  figure { padding: .8rem .6rem; } figure svg { width: 100% !important; max-width: none; min-width: 26rem; }
+  .wrap { min-width: 17rem; }
 }
 @media print {
   :root { --page: #fff; --card: #fff; --ink: #000; --soft: #444; --faint: #777; --line: #bbb; --tint: #f2f2f2;

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from harness.measure.stats import median_interval
 from harness.report.format import (
     confidence_level,
     count,
@@ -25,7 +26,6 @@ from harness.report.format import (
     speedup,
 )
 from harness.report.frames import BASELINE, Run
-from harness.report.stats import median_interval
 from harness.report.style import INK, ROW, WIDTH, mode_colour, styled
 from harness.report.svg import svg_document
 from harness.report.tables import baseline_mode, family_table, measured_modes, mode_table, program_table
@@ -38,11 +38,16 @@ LOGARITHMIC = 30
 DRIFT = 0.02
 
 
+def _title(figure: Figure, text: str) -> None:
+    # Over the whole figure, not the axes: beside long labels there would be no room for it.
+    figure.suptitle(text, x=0.01, ha="left", fontsize=10, fontweight="bold")
+
+
 def _empty(title: str, why: str) -> Figure:
     figure = Figure(figsize=(WIDTH, 1.1))
     axes = figure.add_subplot()
     axes.set_axis_off()
-    axes.set_title(title)
+    _title(figure, title)
     axes.text(0, 0.6, f"Not measured: {why}.", transform=axes.transAxes, color=INK)
     return figure
 
@@ -81,7 +86,7 @@ def _errors(row: pd.Series[Any], name: str) -> list[list[float]] | None:
 
 def _intervals_said(table: pd.DataFrame, run: Run, column: str) -> str:
     if table[column].eq(True).any():
-        return f"bars: {confidence_level(run.confidence)} interval, or the range of the blocks where they are few"
+        return f"bars: {confidence_level(run.confidence)} interval or range"
     return f"bars: {confidence_level(run.confidence)} interval"
 
 
@@ -113,10 +118,11 @@ def throughput_by_mode(run: Run) -> Figure:
         axes.set_xlabel(f"evaluations per second{scale} ({_intervals_said(measured, run, 'full_range')})")
         best = measured.sort_values("evaluations_per_s").iloc[-1]
         rate = number(best["evaluations_per_s"])
-        axes.set_title(
+        _title(
+            figure,
             f"{printable(best['mode'])} does the most: {rate} evaluations/s"
             if len(measured) > 1
-            else f"{printable(best['mode'])} does {rate} evaluations/s"
+            else f"{printable(best['mode'])} does {rate} evaluations/s",
         )
         return figure
 
@@ -159,7 +165,7 @@ def speedup_by_mode(run: Run) -> Figure:
         scale = ", logarithmic" if logarithmic else ""
         axes.set_xlabel(f"times as fast as {BASELINE}{scale} ({_intervals_said(table, run, 'speedup_full_range')})")
         best = table.sort_values("speedup").iloc[-1]
-        axes.set_title(f"{printable(best['mode'])} is {speedup(best['speedup'])} as fast as {BASELINE}")
+        _title(figure, f"{printable(best['mode'])} is {speedup(best['speedup'])} as fast as {BASELINE}")
         return figure
 
 
@@ -172,7 +178,7 @@ def slowest_programs(run: Run) -> Figure:
         if timed.empty:
             return _empty("Slowest programs", "there are no timings of programs")
         top = timed.head(SLOWEST)
-        figure, axes = _rows([shorten(printable(program), 32) for program in top["program"]], 0.14 + 0.13 * len(modes))
+        figure, axes = _rows([shorten(printable(label), 32) for label in top["label"]], 0.14 + 0.13 * len(modes))
         thickness = 0.78 / len(modes)
         for i, mode in enumerate(modes):
             y = np.arange(len(top)) + (i - (len(modes) - 1) / 2) * thickness
@@ -187,10 +193,11 @@ def slowest_programs(run: Run) -> Figure:
         if len(modes) > 1:
             axes.legend(loc="lower right")
         first, total = top.iloc[0], top[shares].sum()
-        axes.set_title(
-            f"{shorten(printable(first['program']), 32)} takes {percent(first[shares])} of the time"
+        _title(
+            figure,
+            f"{shorten(printable(first['label']), 32)} takes {percent(first[shares])} of the time"
             if first[shares] >= total / 2 or len(top) == 1
-            else f"The {len(top)} slowest of {count(len(timed))} programs take {percent(total)} of the time"
+            else f"{len(top)} of {count(len(timed))} programs take {percent(total)} of the time",
         )
         return figure
 
@@ -211,8 +218,8 @@ def time_per_family(run: Run) -> Figure:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}%"))
         axes.set_xlabel(f"share of {duration(table['seconds'].sum())} self time in primitives (instrumented)")
         first = table.iloc[0]
-        axes.set_title(
-            f"Primitives of the family {printable(first['family'])} take {percent(first['share'])} of the time"
+        _title(
+            figure, f"Primitives of the family {printable(first['family'])} take {percent(first['share'])} of the time"
         )
         return figure
 
@@ -255,7 +262,7 @@ def timings_by_block(run: Run) -> Figure:
             else:
                 word = "more" if change > 0 else "less"
                 title = f"Drift: in its second half {printable(mode)} takes {percent(abs(change))} {word} time"
-        grid[0, 0].set_title(title, pad=24)
+        _title(figure, title)
         return figure
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from harness.measure.stats import Interval, geometric_mean, median_interval, speedup_interval
 from harness.report.frames import BASELINE, Run, in_mode_order, requested_modes
-from harness.report.stats import Interval, geometric_mean, median_interval, speedup_interval
 
 KEYS = ["module", "program"]
 NOT_RECORDED = "not recorded"
@@ -115,7 +115,8 @@ def _mode_row(run: Run, mode: str) -> dict[str, Any]:
 def program_table(run: Run) -> pd.DataFrame:
     """One row per program that was found, evaluated or timed: the greatest share of time first, then by name.
 
-    Columns: module, program, kind, status, task, samples; of the untimed first pass: evaluations, ok, failed,
+    Columns: module, program, label (what to call it: the program, with its module where several share the name),
+    kind, status, task, samples; of the untimed first pass: evaluations, ok, failed,
     timeouts, died, compared and equal (samples as given, with an expected output), compared_augmented and
     equal_augmented, first_call_median_s and first_call_max_s; and per measured mode: <mode>_s_per_evaluation
     (median over blocks, summed over workers), <mode>_evaluations_per_s (workers / that), <mode>_share (of the
@@ -137,9 +138,21 @@ def program_table(run: Run) -> pd.DataFrame:
     for part in parts[1:]:
         index = index.union(part.index)
     table = pd.concat([part.reindex(index) for part in parts], axis=1).reset_index()
+    table.insert(2, "label", _labels(table))
     shares = f"{baseline_mode(run)}_share"
     order = {shares: False, "program": True} if shares in table else {"program": True}
     return table.sort_values(list(order), ascending=list(order.values()), ignore_index=True)
+
+
+def _labels(table: pd.DataFrame) -> pd.Series[str]:
+    """The shortest of program, file:program and module:program that only one row has; the module if it has none."""
+    module, program = table["module"], table["program"]
+    # The last part of a dotted name, or of a path without .py.
+    last = module.str.replace(r"\.py$", "", regex=True).str.replace(r"^.*[./\\]", "", regex=True)
+    label = program.copy()
+    for longer in (last, module):
+        label = label.mask(label.duplicated(keep=False), longer + ":" + program)
+    return label.mask(program == "", module)
 
 
 def _first_pass(run: Run) -> pd.DataFrame:
@@ -186,23 +199,37 @@ def primitive_table(run: Run, mode: str = BASELINE) -> pd.DataFrame:
     return _shares(run.primitives[run.primitives["mode"] == mode], ["primitive", "family"])
 
 
+# The most serious first; what has no samples was merely not asked for.
+_PROBLEMS = ["import_failed", "no_program", "excluded", "died", "timeout", "failed", "no_samples"]
+
+
 def problem_table(run: Run) -> pd.DataFrame:
-    """Programs that were not run, then evaluations that failed, ran out of time or died, by program and error.
+    """Programs that were not run, by module and error; evaluations that did not end well, by program and error.
 
-    Columns: module, program (null where a module has none), task, problem (the status), evaluations (how many;
-    null where the program was not run), samples (the names of the first three), error.
+    Columns: module; program (a name, or the first three and how many more; empty where a module has none);
+    programs (how many); task (null for several); problem (the status); evaluations (how many; null where none was
+    run); samples (the names of the first three, and how many more); error. The most serious problems stand first.
     """
-    idle = run.programs[run.programs["status"] != "ok"].rename(columns={"status": "problem", "detail": "error"})
-    idle = idle.assign(evaluations=pd.array([pd.NA] * len(idle), dtype="Int64"), samples="")
+    idle = run.programs[run.programs["status"] != "ok"].fillna({"program": ""})
+    idle = idle.rename(columns={"status": "problem", "detail": "error"})
     bad = run.evaluations[run.evaluations["status"] != "ok"].rename(columns={"status": "problem"})
-    grouped = bad.groupby([*KEYS, "task", "problem", "error"], dropna=False)["sample"]
-    rows = grouped.agg(evaluations="size", samples=_first_three).reset_index()
-    rows = rows.astype({"evaluations": "Int64", "samples": "string"})
-    rows = rows.sort_values(["evaluations", "program"], ascending=[False, True])
-    columns = ["module", "program", "task", "problem", "evaluations", "samples", "error"]
-    return pd.concat([idle[columns].astype({"samples": "string"}), rows[columns]], ignore_index=True)
+    first_three = {"program": ("program", _first_three), "programs": ("program", "size"), "task": ("task", _only)}
+    named = idle.groupby(["module", "problem", "error"], dropna=False).agg(**first_three).reset_index()
+    counted = bad.groupby([*KEYS, "task", "problem", "error"], dropna=False)["sample"]
+    rows = counted.agg(evaluations="size", samples=_first_three).reset_index().assign(programs=1)
+    named = named.assign(evaluations=pd.array([pd.NA] * len(named), dtype="Int64"), samples="")
+    columns = ["module", "program", "programs", "task", "problem", "evaluations", "samples", "error"]
+    dtypes = {"program": "string", "programs": "int64", "task": "string", "evaluations": "Int64", "samples": "string"}
+    table = pd.concat([named[columns].astype(dtypes), rows[columns].astype(dtypes)], ignore_index=True)
+    rank = table["problem"].map({problem: i for i, problem in enumerate(_PROBLEMS)}).fillna(len(_PROBLEMS))
+    table = table.assign(rank=rank).sort_values(["rank", "evaluations", "program"], ascending=[True, False, True])
+    return table[columns].reset_index(drop=True)
 
 
-def _first_three(samples: pd.Series[str]) -> str:
-    more = f" and {len(samples) - 3:,} more" if len(samples) > 3 else ""
-    return ", ".join(str(sample) for sample in samples.iloc[:3]) + more
+def _first_three(names: pd.Series[str]) -> str:
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return ", ".join(str(name) for name in names.iloc[:3]) + more
+
+
+def _only(tasks: pd.Series[str]) -> str | None:
+    return tasks.iloc[0] if len(tasks) == 1 else None

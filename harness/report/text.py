@@ -73,7 +73,8 @@ def note_text(row: pd.Series[Any]) -> str:
         return f"{status}: {reason}" if reason else status
     rule = "" if is_missing(row["stop_rule"]) else f" (stop rule: {printable(row['stop_rule'])})"
     blocks = "1 block" if row["blocks"] == 1 else f"{count(row['blocks'])} blocks"
-    return f"{blocks}{rule}"
+    ended = "" if row["status"] == "ran" else f"{printable(row['status'])} after "
+    return f"{ended}{blocks}{rule}"
 
 
 def machine_text(environment: dict[str, Any]) -> str:
@@ -148,7 +149,7 @@ def summary_lines(run: Run) -> list[str]:
             throughput_text(row),
             speedup_text(row),
             agreement_text(row),
-            shorten(note_text(row), 60),
+            shorten(note_text(row), 160),
         ]
         for _, row in mode_table(run).iterrows()
     ]
@@ -224,7 +225,8 @@ def _modes_section(run: Run) -> list[str]:
         *_table(head, rows, right=[1, 2, 3, 4, 5, 6]),
         "",
         f"How to read it: figures are medians over the timed blocks, with the {level} interval in brackets (`range`: "
-        "too few blocks, so merely the extremes seen). Every block evaluates all programs on all their samples, warm. "
+        "too few blocks, so merely the extremes seen). Every block evaluates all programs on all their samples, once "
+        "or several times, warm. "
         "The speedup is that of the total time over sequential; the geometric mean weighs every program the same. "
         "Overhead is the share of the workers' time that went into no evaluation. A dash is what was not measured.",
         "",
@@ -260,7 +262,7 @@ def _slowest_section(run: Run) -> list[str]:
     head = ["program", f"share of {baseline}", "time per evaluation", *(f"speedup {mode}" for mode in others)]
     rows = [
         [
-            code(row["program"]),
+            code(row["label"]),
             percent(row[shares]),
             duration(row[f"{baseline}_s_per_evaluation"]),
             *(speedup(row[f"{mode}_speedup"]) for mode in others),
@@ -297,7 +299,7 @@ def _problems_section(run: Run) -> list[str]:
         return ["None: every program ran, and every evaluation ended."]
     rows = [
         [
-            code(row["module"]) if is_missing(row["program"]) or not row["program"] else code(row["program"]),
+            code(row["program"] or row["module"]),
             _plain(row["problem"]).replace("_", " "),
             "all" if is_missing(row["evaluations"]) else count(row["evaluations"]),
             MISSING if is_missing(row["error"]) else code(shorten(printable(row["error"]), ERROR_LENGTH)),

@@ -52,6 +52,8 @@ def _ending(run: Run) -> Iterator[Finding]:
     error = f": {printable(run.record['error']).rstrip('.')}" if run.record.get("error") else ""
     if run.status == "failed":
         yield Finding("bad", f"The run failed{error}. The report covers what was measured before.")
+    elif run.status == "running":
+        yield Finding("bad", "The run did not come to its end, or is still going on. The report covers what there is.")
     elif run.status != "complete":
         yield Finding("bad", f"The run was {printable(run.status)}{error}. The report covers what was measured before.")
 
@@ -116,7 +118,7 @@ def cautions(run: Run) -> list[str]:
     if len(programs) > 1 and shares in programs and programs[shares].iloc[0] >= DOMINANT:
         first = programs.iloc[0]
         lines.append(
-            f"{printable(first['program'])} takes {percent(first[shares])} of the {baseline} time, so the totals "
+            f"{printable(first['label'])} takes {percent(first[shares])} of the {baseline} time, so the totals "
             "mostly measure it; read the geometric mean beside them."
         )
     return lines
@@ -152,5 +154,6 @@ def programs_line(run: Run) -> str:
     if counts["compared"]:
         text += f"; {count(counts['equal'])} of {count(counts['compared'])} outputs are as the task expects"
     problems = problem_table(run)
-    idle = int(problems["evaluations"].isna().sum())
-    return f"{text}; {count(idle)} {'program was' if idle == 1 else 'programs were'} not run." if idle else f"{text}."
+    idle = problems[problems["evaluations"].isna()].groupby("problem", sort=False)["programs"].sum()
+    reasons = ", ".join(f"{count(number)} {printable(problem).replace('_', ' ')}" for problem, number in idle.items())
+    return f"{text}; not run: {reasons}." if reasons else f"{text}."

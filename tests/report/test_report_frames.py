@@ -35,9 +35,9 @@ def test_a_frame_that_cannot_be_had_is_noted_and_empty(folder, name, fault):
         frame.assign(**{column: "many"}).to_parquet(path)
     run = load_run(folder)
     assert list(run.missing) == [path.name]
-    assert {"absent": "not there", "truncated": "Parquet", "column": column, "type": "many"}[fault] in run.missing[
-        path.name
-    ]
+    assert {"absent": "not there", "truncated": "Parquet", "column": column, "type": f"column {column} is not"}[
+        fault
+    ] in run.missing[path.name]
     assert len(getattr(run, name)) == 0
     assert list(getattr(run, name).columns) == list(FRAMES[name])
 

@@ -26,7 +26,7 @@ def texts(figure):
 
 
 def title(figure):
-    return figure.axes[0].get_title(loc="left")
+    return figure.get_suptitle()
 
 
 def test_throughput_has_a_bar_per_measured_mode_and_words_for_the_others(folder):

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.report.stats import geometric_mean, median_interval, speedup_interval
+from harness.measure.stats import geometric_mean, median_interval, speedup_interval
 
 
 @pytest.mark.parametrize(

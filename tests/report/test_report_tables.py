@@ -128,8 +128,24 @@ def test_equal_names_of_two_modules_are_two_programs(edit):
 
     for name in ("programs", "evaluations", "timings"):
         folder = edit(name, moved)
-    assert set(program_table(load_run(folder))["module"]) == {MODULE, "other.py", "my_<b>solvers</b>.py"}
-    assert len(program_table(load_run(folder))) == 2 * (len(PROGRAMS) + 1)
+    table = program_table(load_run(folder))
+    assert len(table) == 2 * (len(PROGRAMS) + 1)
+    assert table["module"].value_counts().to_dict() == {MODULE: 30, "other.py": 31, "my_<b>solvers</b>.py": 1}
+    labels = set(table["label"])
+    assert len(labels) == len(table)
+    assert {f"tasks:{SLOW}", f"other:{SLOW}", "my_<b>solvers</b>.py", "other.py"} <= labels
+
+
+def test_labels_are_as_short_as_they_can_be(edit):
+    def paths(frame):
+        one = frame[frame["program"] == SLOW]
+        return pd.concat([frame, one.assign(module="a/tasks.py"), one.assign(module="b/other.py")])
+
+    rows = program_table(load_run(edit("programs", paths)))
+    assert sorted(rows.loc[rows["program"] == SLOW, "label"]) == sorted(
+        [f"{MODULE}:{SLOW}", f"a/tasks.py:{SLOW}", f"other:{SLOW}"]
+    )
+    assert "solve_00000002" in set(rows["label"])
 
 
 def test_families_and_primitives(folder):
@@ -145,11 +161,25 @@ def test_families_and_primitives(folder):
 
 def test_problems_are_grouped(folder):
     table = problem_table(load_run(folder))
-    assert table["problem"].tolist() == ["import_failed", "failed", "timeout", "died"]
+    assert table["problem"].tolist() == ["import_failed", "died", "timeout", "failed"]
     assert table["evaluations"].isna().tolist() == [True, False, False, False]
-    assert table["evaluations"].tolist()[1:] == [2, 1, 1]
-    assert table["samples"].iloc[1] == "train[0], train[1]"
+    assert table["evaluations"].tolist()[1:] == [1, 1, 2]
+    assert table["program"].tolist() == ["", "solve_00000004", "solve_00000003", "solve_00000002"]
+    assert table["samples"].iloc[3] == "train[0], train[1]"
     assert "never closed" in table["error"].iloc[0]
+
+
+def test_programs_without_samples_share_a_row_at_the_end(edit):
+    def more(rows):
+        idle = rows.iloc[[0] * 5].assign(program=[f"solve_x{i}" for i in range(5)], status="no_samples", detail="none")
+        return pd.concat([rows, idle])
+
+    table = problem_table(load_run(edit("programs", more)))
+    row = table.iloc[-1]
+    assert len(table) == 5
+    assert (row["problem"], row["programs"]) == ("no_samples", 5)
+    assert row["program"] == "solve_x0, solve_x1, solve_x2 and 2 more"
+    assert pd.isna(row["task"])
 
 
 def test_problems_name_three_samples_and_count_the_others(edit):
@@ -160,6 +190,7 @@ def test_problems_name_three_samples_and_count_the_others(edit):
         ),
     )
     row = problem_table(load_run(folder)).iloc[-1]
+    assert pd.isna(row["error"])
     assert (row["evaluations"], row["samples"]) == (EVALUATIONS, "s0, s1, s2 and 117 more")
 
 

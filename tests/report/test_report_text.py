@@ -33,7 +33,7 @@ def test_summary_ends_with_the_table_and_the_dashboard(folder):
 
 
 def test_summary_counts_the_first_pass(folder):
-    text = "30 programs, 120 evaluations, 116 ok; 86 of 86 outputs are as the task expects; 1 program was not run."
+    text = "30 programs, 120 evaluations, 116 ok; 86 of 86 outputs are as the task expects; not run: 1 import failed."
     assert text in summary_lines(load_run(folder))
 
 
@@ -87,6 +87,14 @@ def test_an_interrupted_run_says_so(record, folder):
     assert ("parallel_cpu", "ran", "no timed block was recorded") in idle_modes(load_run(folder))
 
 
+def test_a_run_that_was_killed_shows_what_there_is(record, edit):
+    edit("modes", lambda rows: rows.assign(status=["interrupted", "interrupted", "skipped"], stop_rule=None))
+    run = load_run(record(status="running", finished=None))
+    assert findings(run)[0].text.startswith("The run did not come to its end")
+    assert "1.94x (1.93x to 1.96x)" in mode_lines(run)["parallel_cpu"]
+    assert mode_lines(run)["parallel_cpu"].endswith("interrupted after 8 blocks")
+
+
 def test_cautions_name_what_limits_the_numbers(edit, folder):
     lines = cautions(load_run(folder))
     assert lines[0].startswith("the machine's load")
@@ -134,7 +142,7 @@ def test_report_has_every_section_and_row(folder):
 def test_tables_of_the_report_are_well_formed_whatever_the_names(edit):
     folder = edit("timings", lambda rows: rows.assign(seconds=rows["seconds"].where(rows["program"] != HOSTILE, 99.0)))
     text = report_markdown(load_run(folder))
-    row = next(line for line in text.splitlines() if "alert" in line)
+    row = next(line for line in text.splitlines() if line.startswith("|") and "alert" in line)
     assert row.startswith('| ``<script>alert("1")</script>\\|`$x$&amp;`` | ')
     columns = 0
     for line in text.splitlines():

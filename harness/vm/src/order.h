@@ -1,0 +1,280 @@
+// The canonical order: None < integers < tuples (lexicographic, then shorter first) < frozensets (as the sorted tuple
+// of their elements); and sets, which are kept in it.
+#pragma once
+
+#include "patch.h"
+
+namespace vm {
+
+constexpr int DEPTH = 6;  // how deep values may nest that are compared
+
+// Walks the cells of a patch in canonical order: locations row by row; cells by colour first.
+struct PatchWalk {
+    const Patch* p;
+    u32 r, word;
+    u64 bits;
+    i32 colour, next_colour;  // of an object with many colours: the one being walked, and the least beyond it
+};
+
+VM_FN void start_colour(PatchWalk& walk) {
+    walk.r = walk.word = 0;
+    walk.bits = walk.p->rows[0];
+}
+
+VM_FN PatchWalk walk_of(const Patch& p) {
+    PatchWalk walk{&p, 0, 0, p.rows[0], p.colour, GREATEST_BYTE + 1};
+    if (p.object && p.colour == MANY_COLOURS) {
+        walk.colour = GREATEST_BYTE + 1;
+        for_each_bit(p, [&](u32 r, u32 k) { walk.colour = least_of(walk.colour, static_cast<i32>(p.plane[r * p.w + k])); });
+    }
+    return walk;
+}
+
+// Put the next cell into `item`; false at the end.
+VM_FN bool next_cell(PatchWalk& walk, Value& item) {
+    const Patch& p = *walk.p;
+    const bool many = p.object && p.colour == MANY_COLOURS;
+    while (true) {
+        while (walk.bits) {
+            const u32 k = walk.word * 64 + lowest_bit(walk.bits);
+            const u32 r = walk.r;
+            walk.bits &= walk.bits - 1;
+            if (many) {
+                const i32 c = p.plane[r * p.w + k];
+                if (c != walk.colour) {
+                    if (c > walk.colour) walk.next_colour = least_of(walk.next_colour, c);
+                    continue;
+                }
+            }
+            const i32 i = p.top + static_cast<i32>(r), j = p.left + static_cast<i32>(k);
+            item = p.object ? cell_of(walk.colour, i, j) : pair_of(i, j);
+            return true;
+        }
+        if (++walk.word == p.words) {
+            walk.word = 0;
+            if (++walk.r == p.h) {
+                if (!many || walk.next_colour > GREATEST_BYTE) return false;
+                walk.colour = walk.next_colour;
+                walk.next_colour = GREATEST_BYTE + 1;
+                start_colour(walk);
+                continue;
+            }
+        }
+        walk.bits = p.rows[walk.r * p.words + walk.word];
+    }
+}
+
+VM_FN int sign_of(i64 a, i64 b) { return (a > b) - (a < b); }
+
+template <int D>
+struct Compare {
+    VM_FN_STATIC int items(Context& cx, const Value& a, const Value& b) {  // of two tuples
+        const u64 n = length(a), m = length(b);
+        for (u64 k = 0; k < n && k < m; k++) {
+            const int c = Compare<D - 1>::values(cx, tuple_item(a, k), tuple_item(b, k));
+            if (c) return c;
+        }
+        return sign_of(static_cast<i64>(n), static_cast<i64>(m));
+    }
+
+    VM_FN_STATIC int sets(Context& cx, const Value& a, const Value& b) {
+        PatchWalk left{}, right{};
+        if (a.tag == PATCH) left = walk_of(*a.patch);
+        if (b.tag == PATCH) right = walk_of(*b.patch);
+        const u64 n = length(a), m = length(b);
+        for (u64 k = 0; k < n && k < m; k++) {
+            Value x = none(), y = none();
+            if (a.tag == PATCH) next_cell(left, x); else x = a.seq->items[k];
+            if (b.tag == PATCH) next_cell(right, y); else y = b.seq->items[k];
+            const int c = Compare<D - 1>::values(cx, x, y);
+            if (c) return c;
+        }
+        return sign_of(static_cast<i64>(n), static_cast<i64>(m));
+    }
+
+    VM_FN_STATIC int values(Context& cx, const Value& a, const Value& b) {
+        if (a.tag == b.tag) {
+            switch (a.tag) {
+                case NONE: return 0;
+                case INT: return sign_of(a.num, b.num);
+                case CELL:
+                    if (a.extra != b.extra) return sign_of(a.extra, b.extra);
+                    [[fallthrough]];
+                case PAIR: return a.at.i != b.at.i ? sign_of(a.at.i, b.at.i) : sign_of(a.at.j, b.at.j);
+                case GRID:
+                    if (a.grid == b.grid) return 0;
+                    break;
+                case PATCH:
+                    if (a.patch == b.patch) return 0;
+                    break;
+                case TUPLE:
+                case SET:
+                    if (a.seq == b.seq) return 0;
+                    break;
+                default: break;
+            }
+        }
+        const int kind_a = a.tag == NONE ? 0 : a.tag == INT ? 1 : is_tuple(a) ? 2 : 3;
+        const int kind_b = b.tag == NONE ? 0 : b.tag == INT ? 1 : is_tuple(b) ? 2 : 3;
+        if (kind_a != kind_b) return sign_of(kind_a, kind_b);
+        return kind_a == 2 ? items(cx, a, b) : sets(cx, a, b);
+    }
+};
+
+template <>
+struct Compare<0> {
+    VM_FN_STATIC int values(Context& cx, const Value&, const Value&) {
+        cx.too_deep = true;  // the evaluation ends as UNHANDLED
+        return 0;
+    }
+};
+
+// -1, 0 or 1 as a stands before, at or behind b.
+VM_FN int compare(Context& cx, const Value& a, const Value& b) { return Compare<DEPTH>::values(cx, a, b); }
+
+VM_FN bool same_mask(const Patch& a, const Patch& b) {
+    return a.rows == b.rows || memcmp(a.rows, b.rows, sizeof(u64) * a.h * a.words) == 0;
+}
+
+// Whether two values are equal; quicker than compare where their forms are the same.
+VM_FN bool equal(Context& cx, const Value& a, const Value& b) {
+    if (a.tag == GRID && b.tag == GRID) {
+        const Grid &g = *a.grid, &k = *b.grid;
+        return g.h == k.h && g.w == k.w && (&g == &k || memcmp(g.data, k.data, static_cast<u64>(g.h) * g.w) == 0);
+    }
+    if (a.tag == PATCH && b.tag == PATCH) {
+        const Patch &p = *a.patch, &q = *b.patch;
+        if (p.count != q.count || p.top != q.top || p.left != q.left || p.h != q.h || p.w != q.w) return false;
+        if (p.object != q.object || p.colour != q.colour || !same_mask(p, q)) return false;
+        if (p.object && p.colour == MANY_COLOURS) {
+            bool same = true;
+            for_each_bit(p, [&](u32 r, u32 k) { same &= p.plane[r * p.w + k] == q.plane[r * q.w + k]; });
+            return same;
+        }
+        return true;
+    }
+    if (is_container(a) && is_container(b) && (is_tuple(a) != is_tuple(b) || length(a) != length(b))) return false;
+    return compare(cx, a, b) == 0;
+}
+
+// Sort items in place by canonical order of keys (keys may be the items themselves), stably; false without memory.
+// With `keys` apart, both arrays are put in the order of the keys.
+VM_FN bool sort_by(Context& cx, Value* items, Value* keys, u64 n, bool descending) {
+    const bool apart = keys != items;
+    if (n <= 12) {
+        for (u64 k = 1; k < n; k++) {
+            const Value item = items[k], key = keys[k];
+            u64 at = k;
+            while (at > 0) {
+                const int c = compare(cx, key, keys[at - 1]);
+                if (descending ? c <= 0 : c >= 0) break;
+                items[at] = items[at - 1];
+                if (apart) keys[at] = keys[at - 1];
+                at--;
+            }
+            items[at] = item;
+            if (apart) keys[at] = key;
+        }
+        return true;
+    }
+    u8* mark = cx.arena.top;
+    Value* spare = allocate_array<Value>(cx, n);
+    Value* spare_keys = apart ? allocate_array<Value>(cx, n) : spare;
+    if (!spare || !spare_keys) return false;
+    Value *from = items, *from_keys = keys, *to = spare, *to_keys = spare_keys;
+    for (u64 width = 1; width < n; width *= 2) {  // merge runs of `width` two by two
+        for (u64 low = 0; low < n; low += 2 * width) {
+            const u64 middle = least_of(low + width, n), high = least_of(low + 2 * width, n);
+            u64 a = low, b = middle;
+            for (u64 k = low; k < high; k++) {
+                bool left = a < middle;
+                if (left && b < high) {
+                    const int c = compare(cx, from_keys[a], from_keys[b]);
+                    left = descending ? c >= 0 : c <= 0;
+                }
+                const u64 source = left ? a++ : b++;
+                to[k] = from[source];
+                if (apart) to_keys[k] = from_keys[source];
+            }
+        }
+        Value* swap = from;
+        from = to;
+        to = swap;
+        swap = from_keys;
+        from_keys = to_keys;
+        to_keys = swap;
+    }
+    if (from != items) {
+        memcpy(items, from, n * sizeof(Value));
+        if (apart) memcpy(keys, from_keys, n * sizeof(Value));
+    }
+    cx.arena.top = mark;
+    return true;
+}
+
+// The set of n items, which are put in order in place; `seq` is theirs.
+VM_FN Value make_set(Context& cx, Seq* seq) {
+    const u64 n = seq->n;
+    if (!n) return empty_set();
+    const u8 tag = seq->items[0].tag;
+    if (tag == PAIR || tag == CELL) {
+        u8* mark = cx.arena.top;
+        const Patch* p = nullptr;
+        const Form form = patch_of_items(cx, seq->items, n, p);
+        if (form == IS_PATCH) return of_patch(p);
+        if (form == NO_MEMORY) return unhandled(R_ARENA);
+        cx.arena.top = mark;
+    }
+    if (!sort_by(cx, seq->items, seq->items, n, false)) return unhandled(R_ARENA);
+    u64 kept = 1;
+    for (u64 k = 1; k < n; k++) {
+        if (compare(cx, seq->items[k], seq->items[kept - 1]) != 0) seq->items[kept++] = seq->items[k];
+    }
+    seq->n = kept;
+    return of_seq(SET, seq);
+}
+
+// The elements of a container in order (of a set the canonical one) as an array; null without memory or elements:
+// ask length() first.
+VM_FN const Value* items_of(Context& cx, const Value& v) {
+    if (v.tag == TUPLE || v.tag == SET) return v.seq ? v.seq->items : nullptr;
+    const u64 n = length(v);
+    Value* items = allocate_array<Value>(cx, n);
+    if (!items) return nullptr;
+    if (v.tag == PATCH) {
+        PatchWalk walk = walk_of(*v.patch);
+        for (u64 k = 0; k < n; k++) next_cell(walk, items[k]);
+    } else {
+        for (u64 k = 0; k < n; k++) items[k] = tuple_item(v, k);
+    }
+    return items;
+}
+
+// Whether x is an element of a container.
+VM_FN bool contains(Context& cx, const Value& container, const Value& x) {
+    if (container.tag == PATCH) {
+        const Patch& p = *container.patch;
+        if (x.tag != (p.object ? CELL : PAIR)) return !p.object && x.tag == ROW && x.extra == 2
+            ? contains(cx, container, pair_of(x.bytes[0], x.bytes[1])) : false;
+        const i64 r = static_cast<i64>(x.at.i) - p.top, k = static_cast<i64>(x.at.j) - p.left;
+        if (r < 0 || k < 0 || r >= p.h || k >= p.w || !has(p, static_cast<u32>(r), static_cast<u32>(k))) return false;
+        return !p.object || colour_at(p, static_cast<u32>(r), static_cast<u32>(k)) == x.extra;
+    }
+    const u64 n = length(container);
+    if (container.tag == SET) {
+        u64 low = 0, high = n;
+        while (low < high) {
+            const u64 middle = (low + high) / 2;
+            const int c = compare(cx, container.seq->items[middle], x);
+            if (c == 0) return true;
+            if (c < 0) low = middle + 1; else high = middle;
+        }
+        return false;
+    }
+    for (u64 k = 0; k < n; k++) {
+        if (equal(cx, tuple_item(container, k), x)) return true;
+    }
+    return false;
+}
+
+}  // namespace vm

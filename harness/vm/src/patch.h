@@ -1,0 +1,229 @@
+// Patches as bitmasks: making them, walking them, and taking any value for one.
+#pragma once
+
+#include "sequence.h"
+
+namespace vm {
+
+constexpr u32 MOST_ROWS = 512, MOST_COLUMNS = 512;  // of a mask; what reaches further is left to the reference
+
+VM_FN bool has(const Patch& p, u32 r, u32 k) { return (p.rows[r * p.words + (k >> 6)] >> (k & 63)) & 1; }
+
+// The colour of the cell at row r, column k of the box; the patch is an object and has it.
+VM_FN i32 colour_at(const Patch& p, u32 r, u32 k) {
+    return p.colour == MANY_COLOURS ? p.plane[r * p.w + k] : p.colour;
+}
+
+// Call f(r, k) for every cell, row by row.
+template <class F>
+VM_FN void for_each_bit(const Patch& p, F f) {
+    for (u32 r = 0; r < p.h; r++) {
+        for (u32 word = 0; word < p.words; word++) {
+            for (u64 bits = p.rows[r * p.words + word]; bits; bits &= bits - 1) f(r, word * 64 + lowest_bit(bits));
+        }
+    }
+}
+
+// A mask under construction: a box of zeros, to be filled with set() and turned into a value by finish().
+struct Mask {
+    i32 top, left;
+    u32 h, w, words;
+    u64* rows;
+    i8* plane;  // null unless asked for; then stride w
+
+    VM_FN_MEMBER void set(u32 r, u32 k) { rows[r * words + (k >> 6)] |= static_cast<u64>(1) << (k & 63); }
+    VM_FN_MEMBER bool get(u32 r, u32 k) const { return (rows[r * words + (k >> 6)] >> (k & 63)) & 1; }
+};
+
+// Make a mask of zeros; false if the arena is full. The box must be within MOST_ROWS x MOST_COLUMNS.
+VM_FN bool new_mask(Context& cx, Mask& m, i32 top, i32 left, u32 h, u32 w, bool with_plane) {
+    m.top = top;
+    m.left = left;
+    m.h = h;
+    m.w = w;
+    m.words = (w + 63) / 64;
+    m.rows = allocate_array<u64>(cx, static_cast<u64>(h) * m.words);
+    m.plane = with_plane ? allocate_array<i8>(cx, static_cast<u64>(h) * w) : nullptr;
+    if (!m.rows || (with_plane && !m.plane)) return false;
+    memset(m.rows, 0, sizeof(u64) * h * m.words);
+    return true;
+}
+
+// The patch of a mask, made tight. `object`: with colour `colour`, or with those of the plane if MANY_COLOURS.
+VM_FN Value finish(Context& cx, const Mask& m, bool object, i32 colour) {
+    u32 first = 0, last = m.h;
+    u64 all[MOST_COLUMNS / 64];
+    u32 count = 0;
+    for (u32 word = 0; word < m.words; word++) all[word] = 0;
+    for (u32 r = 0; r < m.h; r++) {
+        u64 any = 0;
+        for (u32 word = 0; word < m.words; word++) {
+            const u64 bits = m.rows[r * m.words + word];
+            any |= bits;
+            all[word] |= bits;
+            count += count_bits(bits);
+        }
+        if (any) {
+            if (last == m.h) first = r;
+            last = r;
+        }
+    }
+    if (!count) return empty_set();
+    u32 low = 0, high = m.words - 1;
+    while (!all[low]) low++;
+    while (!all[high]) high--;
+    const u32 from = low * 64 + lowest_bit(all[low]), to = high * 64 + highest_bit(all[high]);
+    Patch* p = static_cast<Patch*>(allocate(cx, sizeof(Patch)));
+    if (!p) return unhandled(R_ARENA);
+    p->top = m.top + static_cast<i32>(first);
+    p->left = m.left + static_cast<i32>(from);
+    p->h = last - first + 1;
+    p->w = to - from + 1;
+    p->words = (p->w + 63) / 64;
+    p->count = count;
+    p->object = object;
+    p->colour = object ? colour : 0;
+    p->plane = nullptr;
+    if (from == 0 && p->words == m.words) {
+        p->rows = m.rows + static_cast<u64>(first) * m.words;
+    } else {
+        u64* rows = allocate_array<u64>(cx, static_cast<u64>(p->h) * p->words);
+        if (!rows) return unhandled(R_ARENA);
+        const u32 skip = from >> 6, by = from & 63;
+        for (u32 r = 0; r < p->h; r++) {
+            const u64* source = m.rows + static_cast<u64>(first + r) * m.words;
+            for (u32 word = 0; word < p->words; word++) {
+                const u32 at = word + skip;
+                u64 bits = source[at] >> by;
+                if (by && at + 1 < m.words) bits |= source[at + 1] << (64 - by);
+                rows[r * p->words + word] = bits;
+            }
+        }
+        p->rows = rows;
+    }
+    if (object && colour == MANY_COLOURS) {
+        if (p->w == m.w) {
+            p->plane = m.plane + static_cast<u64>(first) * m.w;
+        } else {
+            i8* plane = allocate_array<i8>(cx, static_cast<u64>(p->h) * p->w);
+            if (!plane) return unhandled(R_ARENA);
+            for (u32 r = 0; r < p->h; r++) memcpy(plane + r * p->w, m.plane + (first + r) * m.w + from, p->w);
+            p->plane = plane;
+        }
+        // One colour after all is the smaller form, and equal objects should look alike.
+        i32 only = MANY_COLOURS;
+        bool mixed = false;
+        for_each_bit(*p, [&](u32 r, u32 k) {
+            const i32 c = p->plane[r * p->w + k];
+            if (only == MANY_COLOURS) only = c;
+            mixed |= c != only;
+        });
+        if (!mixed) {
+            p->colour = only;
+            p->plane = nullptr;
+        }
+    }
+    return of_patch(p);
+}
+
+// The same cells elsewhere, or without or with one colour: shares the mask.
+VM_FN Value variant(Context& cx, const Patch& p, i32 top, i32 left, bool object, i32 colour, const i8* plane) {
+    Patch* q = static_cast<Patch*>(allocate(cx, sizeof(Patch)));
+    if (!q) return unhandled(R_ARENA);
+    *q = p;
+    q->top = top;
+    q->left = left;
+    q->object = object;
+    q->colour = colour;
+    q->plane = plane;
+    return of_patch(q);
+}
+
+// A full box, bounds included; top <= bottom, left <= right.
+VM_FN Value full_box(Context& cx, i32 top, i32 left, u32 h, u32 w) {
+    if (h > MOST_ROWS || w > MOST_COLUMNS) return unhandled(R_FORM);
+    Mask m;
+    if (!new_mask(cx, m, top, left, h, w, false)) return unhandled(R_ARENA);
+    for (u32 r = 0; r < h; r++) {
+        for (u32 word = 0; word < m.words; word++) {
+            const u32 left_over = w - word * 64;
+            m.rows[r * m.words + word] = left_over >= 64 ? ~static_cast<u64>(0) : (static_cast<u64>(1) << left_over) - 1;
+        }
+    }
+    return finish(cx, m, false, 0);
+}
+
+enum Form : u8 {
+    IS_PATCH,    // it is one: p (or g, for a grid) is set
+    IS_EMPTY,    // an empty container
+    IS_WRONG,    // the reference raises where it takes this for a patch
+    IS_UNKNOWN,  // it may or may not raise, or is no mask: leave it to the reference
+    NO_MEMORY,
+};
+
+// Make a patch of n PAIRs or n CELLs in any order. IS_UNKNOWN if they are too far apart, no bytes, or if a location
+// has two colours.
+VM_FN Form patch_of_items(Context& cx, const Value* items, u64 n, const Patch*& p) {
+    if (!n) return IS_EMPTY;
+    const u8 tag = items[0].tag;
+    if (tag != PAIR && tag != CELL) return IS_UNKNOWN;
+    i32 top = items[0].at.i, bottom = top, left = items[0].at.j, right = left;
+    bool bytes = true;
+    for (u64 k = 0; k < n; k++) {
+        if (items[k].tag != tag) return IS_UNKNOWN;
+        top = least_of(top, items[k].at.i);
+        bottom = greatest_of(bottom, items[k].at.i);
+        left = least_of(left, items[k].at.j);
+        right = greatest_of(right, items[k].at.j);
+        bytes &= is_byte(items[k].extra);
+    }
+    const i64 h = static_cast<i64>(bottom) - top + 1, w = static_cast<i64>(right) - left + 1;
+    if (h > MOST_ROWS || w > MOST_COLUMNS || (tag == CELL && !bytes)) return IS_UNKNOWN;
+    Mask m;
+    if (!new_mask(cx, m, top, left, static_cast<u32>(h), static_cast<u32>(w), tag == CELL)) return NO_MEMORY;
+    for (u64 k = 0; k < n; k++) {
+        const u32 r = static_cast<u32>(items[k].at.i - top), c = static_cast<u32>(items[k].at.j - left);
+        if (tag == CELL) {
+            const i8 colour = static_cast<i8>(items[k].extra);
+            if (m.get(r, c) && m.plane[r * m.w + c] != colour) return IS_UNKNOWN;
+            m.plane[r * m.w + c] = colour;
+        }
+        m.set(r, c);
+    }
+    const Value v = finish(cx, m, tag == CELL, MANY_COLOURS);
+    if (is_bad(v)) return NO_MEMORY;
+    p = v.patch;
+    return IS_PATCH;
+}
+
+// Take a value for a patch, as toindices, shift and their kin do: a set, or a tuple, of locations or of cells.
+VM_FN Form as_patch(Context& cx, const Value& v, const Patch*& p) {
+    if (v.tag == PATCH) {
+        p = v.patch;
+        return IS_PATCH;
+    }
+    if (!is_container(v)) return IS_WRONG;
+    const u64 n = length(v);
+    if (!n) return IS_EMPTY;
+    if (v.tag == SET || v.tag == TUPLE) {
+        const Value& first = v.seq->items[0];
+        if (first.tag == INT || first.tag == NONE) return IS_WRONG;
+        return patch_of_items(cx, v.seq->items, n, p);
+    }
+    if (v.tag == GRID && v.grid->w == 2) {
+        Value* items = allocate_array<Value>(cx, n);
+        if (!items) return NO_MEMORY;
+        for (u64 k = 0; k < n; k++) items[k] = pair_of(v.grid->data[2 * k], v.grid->data[2 * k + 1]);
+        return patch_of_items(cx, items, n, p);
+    }
+    if (v.tag == PAIR || v.tag == ROW || v.tag == CELL) return IS_WRONG;
+    return IS_UNKNOWN;
+}
+
+// What an operation answers that could not take a value for a patch.
+VM_FN Value refuse(Form form) {
+    if (form == NO_MEMORY) return unhandled(R_ARENA);
+    return form == IS_UNKNOWN ? unhandled(R_FORM) : fail();
+}
+
+}  // namespace vm
