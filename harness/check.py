@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.batt.loader import Rejected, load_programs
-from harness.config import ConfigError
+from harness.config import MODE_NAMES, ConfigError
 from harness.measure.environment import usable_cpus
 from harness.progress import progress
-from harness.run.modes import MODE_NAMES, Mode, make_mode, unavailable
+from harness.run.modes import Mode, make_mode, unavailable
 from harness.run.pool import WorkersDied
 from harness.run.worker import EvaluationLost, Job, Outcome
 from harness.run.workload import Workload, make_workload
@@ -60,7 +60,9 @@ def check_programs(references: Sequence[str], options: CheckOptions) -> dict[str
     """
     for engine in options.engines:
         if engine not in MODE_NAMES:
-            raise ConfigError(f"unknown engine {engine!r}{nearest(engine, MODE_NAMES)} (known: {', '.join(MODE_NAMES)})")
+            raise ConfigError(
+                f"unknown engine {engine!r}{nearest(engine, MODE_NAMES)} (known: {', '.join(MODE_NAMES)})"
+            )
     tasks = load_tasks(options.source)
     programs, rejected = load_programs(references)
     workload = make_workload(programs, tasks, expand(tasks, options.samples_per_task, options.seed))
@@ -175,9 +177,7 @@ def _not_run(workload: Workload, rejected: Sequence[Rejected]) -> list[dict[str,
         {"program": key.name, "module": key.module, "status": "no_samples", "reason": "the data has no sample for it"}
         for key in workload.without_samples
     ]
-    return rows + [
-        {"program": r.name, "module": r.module, "status": r.status, "reason": r.detail} for r in rejected
-    ]
+    return rows + [{"program": r.name, "module": r.module, "status": r.status, "reason": r.detail} for r in rejected]
 
 
 def describe(result: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from harness.spelling import nearest
 
 ModeName = Literal["sequential", "parallel_cpu", "native_cpu", "parallel_gpu", "eager_gpu"]
+MODE_NAMES: tuple[ModeName, ...] = get_args(ModeName)
+"""All modes, the baseline first."""
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 
@@ -40,7 +42,7 @@ class Config(BaseModel):
         description="modules, packages, files or folders; with :name only that program",
     )
     modes: list[ModeName] = Field(
-        default=["sequential", "parallel_cpu", "native_cpu", "parallel_gpu", "eager_gpu"],
+        default=list(MODE_NAMES),
         min_length=1,
         description="what to measure; a mode that cannot run is reported as skipped",
     )
@@ -64,7 +66,9 @@ class Config(BaseModel):
         problems = []
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", self.name):
             problems.append(f"name: {self.name!r} cannot name a folder; use letters, digits, - and _")
-        problems += [f"modes: {mode!r} is there twice" for mode in sorted({m for m in self.modes if self.modes.count(m) > 1})]
+        problems += [
+            f"modes: {mode!r} is there twice" for mode in sorted({m for m in self.modes if self.modes.count(m) > 1})
+        ]
         if self.min_blocks > self.max_blocks:
             problems.append(f"min_blocks ({self.min_blocks}) is above max_blocks ({self.max_blocks})")
         if self.min_blocks * self.min_block_s > self.max_mode_s:
@@ -106,8 +110,7 @@ def _problem(detail: Any) -> str:
         return f"unknown key {key!r}{nearest(key, Config.model_fields)}"
     value = detail["input"]
     if key == "modes" and isinstance(value, str) and len(detail["loc"]) > 1:
-        known = Config.model_fields["modes"].default
-        return f"modes: unknown mode {value!r}{nearest(value, known)} (known: {', '.join(known)})"
+        return f"modes: unknown mode {value!r}{nearest(value, MODE_NAMES)} (known: {', '.join(MODE_NAMES)})"
     return f"{key}: {value!r} is refused: {detail['msg'][0].lower()}{detail['msg'][1:]}"
 
 

@@ -52,10 +52,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _python() -> Finding:
-    version = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info < (3, 11):
-        return Finding("Python", "broken", version, "use Python 3.11 or newer: make PYTHON=/path/to/python3.11 setup")
-    return Finding("Python", "ok", f"{version} ({sys.executable})")
+    return Finding("Python", "ok", f"{'.'.join(map(str, sys.version_info[:3]))} ({sys.executable})")
 
 
 def _packages() -> Iterator[Finding]:
@@ -124,7 +121,7 @@ def _cuda() -> Iterator[Finding]:
             "for GPU modes: .venv/bin/pip install -c constraints.txt -e '.[cuda12]' (or cuda13, by the driver)",
         )
         return
-    import cupy  # type: ignore[import-not-found]  # noqa: PLC0415 - optional, and slow to import
+    import cupy  # noqa: PLC0415 - optional, and slow to import
 
     try:
         count = cupy.cuda.runtime.getDeviceCount()
@@ -133,7 +130,9 @@ def _cuda() -> Iterator[Finding]:
         advice = "install the CuPy for the driver's CUDA version: extra cuda12 or cuda13" if found["available"] else ""
         yield Finding("CuPy", "absent", f"{cupy.__version__}, but no CUDA device: {error}", advice)
     else:
-        yield Finding("CuPy", "ok", f"{cupy.__version__}, CUDA {runtime // 1000}.{runtime % 1000 // 10}, {count} devices")
+        yield Finding(
+            "CuPy", "ok", f"{cupy.__version__}, CUDA {runtime // 1000}.{runtime % 1000 // 10}, {count} devices"
+        )
 
 
 def _kaggle() -> Iterator[Finding]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
+import inspect
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, ModuleType
 from typing import Any, Literal
 
 from harness.dsl import PROGRAM_NAMESPACE, constants, types
@@ -48,7 +50,7 @@ class Program:
     module: str
     kind: Kind
     task: str | None
-    function: FunctionType
+    function: Callable[..., Any]
     tasks: tuple[str, ...] = ()
 
 
@@ -82,7 +84,7 @@ def load_programs(
     Returns:
         The programs in order, and what could not be loaded; a bad module never keeps others from being loaded.
     """
-    programs: list[Program] = []
+    programs: dict[tuple[str, str], Program] = {}  # by module and name: what two references give is there once
     rejected: list[Rejected] = []
     for reference in references:
         target, only = _split(reference)
@@ -105,9 +107,9 @@ def load_programs(
                     odd = [Rejected(name, only, "no_program", f"no program {only!r} in it{nearest(only, known)}")]
             elif not found and not odd:
                 odd = [Rejected(name, "", "no_program", "it defines no solve_<task>, verify_<task> or batt function")]
-            programs += found
+            programs |= {(program.module, program.name): program for program in found}
             rejected += odd
-    return programs, rejected
+    return list(programs.values()), rejected
 
 
 def _split(reference: str) -> tuple[str, str | None]:
@@ -135,10 +137,7 @@ def find_files(target: str) -> list[tuple[str, Path]]:
     if path.suffix == ".py" or len(path.parts) > 1:
         siblings = [str(p) for p in path.parent.glob("*")] if path.parent.is_dir() else []
         raise LoadError(f"{target}: no such file or folder{nearest(str(path), siblings)}")
-    try:
-        spec = importlib.util.find_spec(target)
-    except Exception as error:  # a parent package may raise anything while it is imported
-        raise LoadError(f"{target}: cannot be found: {type(error).__name__}: {error}") from error
+    spec = _find_spec(target)
     if spec is None:
         raise LoadError(f"{target}: no module of this name, and no file or folder of this path")
     if spec.submodule_search_locations:
@@ -151,17 +150,32 @@ def find_files(target: str) -> list[tuple[str, Path]]:
     return [(target, Path(spec.origin))]
 
 
+def _find_spec(name: str) -> ModuleSpec | None:
+    """Find a module by its dotted name without importing its packages, which may need our DSL for that."""
+    top, *rest = name.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except ValueError:  # an empty name, or a module that was not made from a file
+        return None
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        spec = PathFinder.find_spec(f"{spec.name}.{part}", list(spec.submodule_search_locations))
+    return spec
+
+
 def _modules_in(folder: Path) -> list[Path]:
     return sorted(f for f in folder.glob("*.py") if not f.name.startswith("_") and f.stem not in OUR_MODULES)
 
 
 class _Importer:
-    """The import function of one module and of the modules beside it that it imports."""
+    """The import function of one module and of the modules beside it, or in folders beside it, that it imports."""
 
     def __init__(self, folder: Path, namespace: Mapping[str, Any]) -> None:
         self.folder = folder
         self.namespace = namespace
-        self.loaded: dict[str, ModuleType] = {}
+        self.ours: dict[str, ModuleType] = {}
+        self.loaded: dict[Path, ModuleType] = {}
         self.builtins = {**vars(builtins), "__import__": self}
 
     def __call__(
@@ -172,36 +186,58 @@ class _Importer:
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> ModuleType:
+        fromlist = fromlist or ()
+        base = Path((globals or {})["__file__"]).parents[level - 1] if level else self.folder
         if level and not name:  # from . import dsl, other
             package = ModuleType("package")
-            for part in fromlist or ():
-                setattr(package, part, self(part))
+            for part in fromlist:
+                setattr(package, part, self(part, globals, locals, ("*",), level))
             return package
         if name in OUR_MODULES and (fromlist or "." not in name):
-            return self._ours(name)
-        if level or "." not in name:
-            path = self.folder / f"{name}.py"
-            if path.is_file():
-                return self.execute(path, name)
-        return builtins.__import__(name, globals, locals, fromlist or (), 0)
+            return self._ours(name, fromlist)
+        path = _source(base, name) if level or fromlist or "." not in name else None
+        if path is None:
+            if level:
+                raise ModuleNotFoundError(f"no module {name!r} in {base}", name=name)
+            return builtins.__import__(name, globals, locals, fromlist, 0)
+        module = self.execute(path, name)
+        if path.stem == "__init__":
+            for part in fromlist:  # a package's modules are imported through it
+                if not hasattr(module, part) and (inner := _source(path.parent, part)) is not None:
+                    setattr(module, part, self.execute(inner, f"{name}.{part}"))
+        return module
 
-    def _ours(self, name: str) -> ModuleType:
-        if name not in self.loaded:
+    def _ours(self, name: str, wanted: Sequence[str]) -> ModuleType:
+        if name not in self.ours:
             module = ModuleType(name, "The ARC-DSL of the harness, under the name that programs know.")
             names = _PARTS.get(name, tuple(self.namespace))
             vars(module).update({key: self.namespace[key] for key in names}, __all__=list(names))
-            self.loaded[name] = module
-        return self.loaded[name]
+            self.ours[name] = module
+        known = vars(self.ours[name])
+        for word in wanted:
+            if word not in known and word != "*":
+                raise ImportError(f"our {name} has no {word!r}{nearest(word, known)}", name=name)
+        return self.ours[name]
 
     def execute(self, path: Path, name: str) -> ModuleType:
-        if name in self.loaded:
-            return self.loaded[name]
+        if path in self.loaded:
+            return self.loaded[path]
         module = ModuleType(name)
         vars(module).update(__file__=str(path), __builtins__=self.builtins)
-        self.loaded[name] = module  # before it runs, so that modules may import each other
-        code: CodeType = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-        exec(code, vars(module))
+        self.loaded[path] = module  # before it runs, so that modules may import each other
+        try:
+            code: CodeType = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+            exec(code, vars(module))
+        except BaseException:
+            del self.loaded[path]
+            raise
         return module
+
+
+def _source(folder: Path, name: str) -> Path | None:
+    """Return the source file of a module or package in a folder, by its dotted name; None if there is none."""
+    stem = folder.joinpath(*name.split("."))
+    return next((p for p in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py") if p.is_file()), None)
 
 
 def execute(path: Path, name: str, namespace: Mapping[str, Any] = PROGRAM_NAMESPACE) -> ModuleType:
@@ -218,7 +254,7 @@ def execute(path: Path, name: str, namespace: Mapping[str, Any] = PROGRAM_NAMESP
     try:
         return _Importer(path.parent, namespace).execute(path, name)
     except SyntaxError as error:
-        raise LoadError(f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}") from error
+        raise LoadError(f"{error.filename or path}:{error.lineno or 1}: {type(error).__name__}: {error.msg}") from error
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a module may raise anything, SystemExit too
@@ -235,19 +271,37 @@ def programs_in(module: ModuleType, reference: str) -> tuple[list[Program], list
     """Return the programs that a module defines, in the order of definition, and functions that only look like one."""
     programs: list[Program] = []
     rejected: list[Rejected] = []
-    tasks = tuple(getattr(module, "TASKS", ()))
+    tasks = _tasks(module)
     for name, value in vars(module).items():
         prefix = next((p for p in SOLVER_PREFIXES if name.startswith(p)), None)
-        if not isinstance(value, FunctionType) or (prefix is None and name != "batt"):
+        if not callable(value) or (prefix is None and name != "batt"):
             continue
-        expected = BATT_PARAMETERS if prefix is None else 1
-        count = value.__code__.co_argcount
-        if not count - len(value.__defaults__ or ()) <= expected <= count:
+        problem = _signature_problem(value, BATT_PARAMETERS if prefix is None else 1)
+        if problem:
             takes = "(task_id, S, I, C, log_path)" if prefix is None else "one grid"
-            detail = f"line {value.__code__.co_firstlineno}: {name} takes {count} arguments, expected {takes}"
+            code = getattr(value, "__code__", None)
+            line = f"line {code.co_firstlineno}: " if code else ""
+            detail = f"{line}{name} does not take {takes}: {problem}"
             rejected.append(Rejected(reference, name, "no_program", detail))
         elif prefix is None:
             programs.append(Program(name, reference, "batt", None, value, tasks))
         else:
             programs.append(Program(name, reference, "solver", name[len(prefix) :], value))
     return programs, rejected
+
+
+def _tasks(module: ModuleType) -> tuple[str, ...]:
+    """Return the tasks that a module names in ``TASKS``; none where that means something else to its author."""
+    named = getattr(module, "TASKS", ())
+    if isinstance(named, list | tuple | set | frozenset) and all(isinstance(task, str) for task in named):
+        return tuple(named if isinstance(named, list | tuple) else sorted(named))
+    return ()
+
+
+def _signature_problem(function: Callable[..., Any], count: int) -> str | None:
+    """Return why a function cannot be called with so many positional arguments; None if it can."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except (TypeError, ValueError) as error:  # ValueError: it has no signature
+        return str(error)
+    return None

@@ -1,0 +1,1 @@
+"""Measuring: clocks, statistics, counting of primitives, and what was measured on."""

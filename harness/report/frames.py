@@ -11,66 +11,11 @@ from typing import Any
 import pandas as pd
 import yaml
 
-SCHEMA = 1
-BASELINE = "sequential"
-MODES = (BASELINE, "parallel_cpu", "native_cpu", "parallel_gpu", "eager_gpu")
+from harness.config import MODE_NAMES
+from harness.run.schema import TABLES, VERSION
 
-# Column -> dtype of each Parquet file. "string", "Int64" and "boolean" columns may hold nulls, the others may not.
-FRAMES: dict[str, dict[str, str]] = {
-    "programs": {
-        "program": "string",
-        "module": "string",
-        "kind": "string",
-        "status": "string",
-        "detail": "string",
-        "samples": "Int64",
-        "task": "string",
-    },
-    "evaluations": {
-        "program": "string",
-        "module": "string",
-        "task": "string",
-        "sample": "string",
-        "augmented": "boolean",
-        "status": "string",
-        "error": "string",
-        "equal": "boolean",
-        "seconds": "float64",
-    },
-    "blocks": {
-        "mode": "string",
-        "block": "int64",
-        "wall_s": "float64",
-        "evaluations": "int64",
-        "workers": "int64",
-        "busy_s": "float64",
-    },
-    "timings": {
-        "program": "string",
-        "module": "string",
-        "mode": "string",
-        "block": "int64",
-        "evaluations": "int64",
-        "seconds": "float64",
-    },
-    "modes": {
-        "mode": "string",
-        "status": "string",
-        "reason": "string",
-        "workers": "Int64",
-        "stop_rule": "string",
-        "mismatches": "Int64",
-        "compared": "Int64",
-    },
-    "primitives": {
-        "mode": "string",
-        "program": "string",
-        "primitive": "string",
-        "family": "string",
-        "calls": "int64",
-        "seconds": "float64",
-    },
-}
+BASELINE = "sequential"
+
 MAPPINGS = ("config.yaml", "environment.json", "run.json")
 
 
@@ -80,7 +25,7 @@ class RunFolderError(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """What one run left behind. Seconds are seconds; the columns of the frames are those of ``FRAMES``.
+    """What one run left behind. Seconds are seconds; the columns of the frames are those of ``TABLES``.
 
     Attributes:
         folder: the run folder.
@@ -151,13 +96,13 @@ def load_run(folder: Path) -> Run:
         )
     missing: dict[str, str] = {}
     mappings = {name: _load_mapping(folder / name, missing) for name in MAPPINGS}
-    schema = mappings["run.json"].get("schema", SCHEMA)
-    if schema != SCHEMA:
+    schema = mappings["run.json"].get("schema", VERSION)
+    if schema != VERSION:
         raise RunFolderError(
-            f"{folder / 'run.json'}: schema {schema!r}, and this version reads schema {SCHEMA}; "
+            f"{folder / 'run.json'}: schema {schema!r}, and this version reads schema {VERSION}; "
             "use the version of the harness that wrote the folder (environment.json names it)"
         )
-    frames = {name: _load_frame(folder / f"{name}.parquet", missing) for name in FRAMES}
+    frames = {name: _load_frame(folder / f"{name}.parquet", missing) for name in TABLES}
     return Run(
         folder=folder,
         config=mappings["config.yaml"],
@@ -185,7 +130,7 @@ def _load_mapping(path: Path, missing: dict[str, str]) -> dict[str, Any]:
 
 
 def _load_frame(path: Path, missing: dict[str, str]) -> pd.DataFrame:
-    dtypes = FRAMES[path.stem]
+    dtypes = TABLES[path.stem]
     try:
         frame = pd.read_parquet(path)
         absent = [column for column in dtypes if column not in frame.columns]
@@ -208,7 +153,7 @@ def _load_frame(path: Path, missing: dict[str, str]) -> pd.DataFrame:
 def in_mode_order(modes: Iterable[str]) -> list[str]:
     """The distinct modes: the known ones in display order, then the others by name."""
     distinct = set(modes)
-    return [mode for mode in MODES if mode in distinct] + sorted(distinct.difference(MODES))
+    return [mode for mode in MODE_NAMES if mode in distinct] + sorted(distinct.difference(MODE_NAMES))
 
 
 def requested_modes(run: Run) -> list[str]:

@@ -13,6 +13,8 @@ from typing import Any, Self
 
 import pandas as pd
 
+from harness.run import schema
+
 
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Write a file whole: to a temporary neighbour, synced, then renamed over ``path``.
@@ -82,9 +84,12 @@ class RunFolder:
         """Write a value as JSON, whole."""
         self.write_text(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
-    def write_rows(self, name: str, rows: Sequence[Mapping[str, Any]], dtypes: Mapping[str, str]) -> None:
-        """Write rows as a Parquet file, whole, with the columns and pandas dtypes given, also where there is no row."""
-        columns = {column: pd.array([row[column] for row in rows], dtype=dtype) for column, dtype in dtypes.items()}
+    def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows as ``<name>.parquet``, whole, also without a row, with the columns of ``schema.TABLES``."""
+        columns = {
+            column: pd.Series([row[column] for row in rows], dtype=dtype)
+            for column, dtype in schema.TABLES[name].items()
+        }
         buffer = BytesIO()
         pd.DataFrame(columns).to_parquet(buffer, index=False)
-        write_atomic(self.path / name, buffer.getvalue())
+        write_atomic(self.path / f"{name}.parquet", buffer.getvalue())

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
 
+from harness.config import MODE_NAMES
 from harness.run.pool import WorkerPool
 from harness.run.worker import Job, Outcome, ProgramTiming, Span, time_span
 
-MODE_NAMES = ("sequential", "parallel_cpu", "native_cpu", "parallel_gpu", "eager_gpu")
 _NOT_BUILT = {
     "native_cpu": "this version has no virtual machine yet, whose host build native_cpu is",
     "parallel_gpu": "this version has no virtual machine yet, which parallel_gpu would run on CUDA devices",

@@ -12,13 +12,13 @@ from time import perf_counter
 from typing import Any
 
 from harness.batt.loader import Rejected, load_programs
-from harness.config import Config, ConfigError, to_yaml
+from harness.config import MODE_NAMES, Config, ConfigError, to_yaml
 from harness.dsl.table import ALL
 from harness.measure.environment import describe_environment, usable_cpus
 from harness.progress import progress
 from harness.run import schema
 from harness.run.journal import RunFolder
-from harness.run.modes import MODE_NAMES, make_mode, unavailable
+from harness.run.modes import make_mode, unavailable
 from harness.run.pool import WorkerPool, WorkersDied
 from harness.run.rounds import Measured, run_rounds, warm_up
 from harness.run.worker import EvaluationLost, Job, Outcome, Span, profile
@@ -60,7 +60,7 @@ class _Run:
     def write_modes(self) -> None:
         """Write what is known of each mode."""
         rows = [self.mode_rows[name] for name in self.config.modes if name in self.mode_rows]
-        self.folder.write_rows("modes.parquet", rows, schema.MODES)
+        self.folder.write_table("modes", rows)
 
     def phase(self, name: str, start: float) -> None:
         """Note how long a phase took that began at ``start``, in seconds."""
@@ -191,7 +191,7 @@ def select_tasks(tasks: Mapping[str, Task], wanted: int | Sequence[str] | None) 
 def _measure(run: _Run, prepared: Prepared) -> None:
     config, workload, rejected = run.config, prepared.workload, prepared.rejected
     job = Job(workload, config.program_timeout_s, config.worker_memory_gb)
-    run.folder.write_rows("programs.parquet", _program_rows(workload, rejected, frozenset()), schema.PROGRAMS)
+    run.folder.write_table("programs", _program_rows(workload, rejected, frozenset()))
     measured: list[Measured] = []
     with ExitStack() as stack:
         for name in sorted(config.modes, key=MODE_NAMES.index):
@@ -222,9 +222,7 @@ def _measure(run: _Run, prepared: Prepared) -> None:
         run.phase("first_calls", start)
         excluded = {e for e, outcome in outcomes.items() if outcome.status not in _FINISHED}
         costs = [outcomes[e].seconds for e in range(len(workload.evaluations))]
-        run.folder.write_rows(
-            "programs.parquet", _program_rows(workload, rejected, frozenset(excluded)), schema.PROGRAMS
-        )
+        run.folder.write_table("programs", _program_rows(workload, rejected, frozenset(excluded)))
 
         start = perf_counter()
         if len(excluded) < len(costs):
@@ -242,9 +240,7 @@ def _measure(run: _Run, prepared: Prepared) -> None:
         run.phase("profile", start)
 
 
-def _program_rows(
-    workload: Workload, rejected: Iterable[Rejected], excluded: frozenset[int]
-) -> list[dict[str, Any]]:
+def _program_rows(workload: Workload, rejected: Iterable[Rejected], excluded: frozenset[int]) -> list[dict[str, Any]]:
     """Make a row of every program that was found, and of what could not be loaded."""
     counts = [0] * len(workload.programs)
     left = [0] * len(workload.programs)
@@ -293,7 +289,7 @@ def _first_calls(run: _Run, workload: Workload, measured: Sequence[Measured]) ->
                 bar.update(len(outcomes))
         if not first:
             first = found
-            run.folder.write_rows("evaluations.parquet", list(_evaluation_rows(workload, first)), schema.EVALUATIONS)
+            run.folder.write_table("evaluations", list(_evaluation_rows(workload, first)))
             continue
         pairs = [(first[e], found[e]) for e in first]
         different = [a.evaluation for a, b in pairs if (a.status, a.digest) != (b.status, b.digest)]
@@ -357,8 +353,8 @@ def _time(
                     "seconds": timing.seconds,
                 }
             )
-        run.folder.write_rows("blocks.parquet", block_rows, schema.BLOCKS)
-        run.folder.write_rows("timings.parquet", timing_rows, schema.TIMINGS)
+        run.folder.write_table("blocks", block_rows)
+        run.folder.write_table("timings", timing_rows)
         bar.set_postfix_str(f"{mode.name} {block.evaluations / block.wall_s:,.0f} evaluations/s")
         bar.update()
 
@@ -400,4 +396,4 @@ def _profile(run: _Run, job: Job, excluded: frozenset[int]) -> None:
         }
         for (program, primitive), (calls, seconds) in found.items()
     ]
-    run.folder.write_rows("primitives.parquet", rows, schema.PRIMITIVES)
+    run.folder.write_table("primitives", rows)

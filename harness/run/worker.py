@@ -15,15 +15,17 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
+from traceback import walk_tb
 from typing import Any, Literal
 
 from harness.batt.loader import load_programs
 from harness.dsl import PROGRAM_NAMESPACE
 from harness.dsl.canonical import canonical_key
 from harness.measure.primitives import Counts, instrument
-from harness.run.limits import EvaluationTimeout, Watchdog, limit_memory
+from harness.run.limits import EvaluationTimeout, Watchdog, end_with_parent, limit_memory
 from harness.run.workload import Workload
+from harness.spelling import nearest
 
 Status = Literal["ok", "failed", "timeout", "died"]
 IDLE = -1
@@ -99,7 +101,7 @@ class _Worker:
         self.functions = _functions(job.workload, PROGRAM_NAMESPACE)
         self.arguments = [job.workload.arguments(e) for e in range(len(job.workload.evaluations))]
         self.current, self.position = current, slot * SLOT_FIELDS
-        self.watchdog = Watchdog(job.timeout_s, current, self.position, beats, slot)
+        self.watchdog = Watchdog(job.timeout_s, current, self.position, beats, slot, __name__)
 
     def groups(self, span: Span) -> list[tuple[int, list[int]]]:
         """Return (program, its evaluations) for each program of a span."""
@@ -148,15 +150,22 @@ def start_worker(job_file: str, current: Any, beats: Any, next_slot: Any) -> Non
     with next_slot.get_lock():
         slot = next_slot.value
         next_slot.value += 1
-    current[slot * SLOT_FIELDS] = IDLE
-    current[slot * SLOT_FIELDS + 1] = os.getpid()
-    sys.stdout = Path(os.devnull).open("w")  # what programs print is dropped
+    end_with_parent()
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - what programs print is dropped, for good
     with Path(job_file).open("rb") as stream:
         job: Job = pickle.load(stream)
     limit_memory(job.memory_gb)
     _worker = _Worker(job, current, beats, slot)
     gc.collect()
     gc.freeze()  # the workload stays for good: keep it out of the collections that evaluations trigger
+    current[slot * SLOT_FIELDS + 1] = os.getpid()
+
+
+def meet() -> None:
+    """Wait until all workers of the pool are ready; as many of these calls as there are workers meet one in each."""
+    worker = _state()
+    while not all(worker.current[1::SLOT_FIELDS]):
+        sleep(0.002)
 
 
 def check(span: Span) -> list[Outcome]:
@@ -187,12 +196,27 @@ def _outcome(worker: _Worker, evaluation: int, function: Callable[..., Any]) -> 
         status, error = "timeout", f"ran past {worker.job.timeout_s:g} s"
     except BaseException as raised:  # SystemExit and its like end the program, not the worker
         seconds = perf_counter() - start
-        status, error = "failed", f"{type(raised).__name__}: {raised}"[:ERROR_LENGTH]
+        status, error = "failed", _describe(raised, function)
     program, position = worker.workload.evaluations[evaluation]
     expected = worker.workload.samples[position].output
     if expected is not None and worker.workload.programs[program].kind == "solver":
         equal = status == "ok" and output == expected
     return Outcome(evaluation, status, error, equal, digest, seconds)
+
+
+def _describe(raised: BaseException, function: Callable[..., Any]) -> str:
+    """Return what was raised, and at which line of the program's module."""
+    try:
+        text = str(raised)
+    except BaseException as again:  # exceptions of a program may be as broken as the rest of it
+        text = f"its message raises {type(again).__name__}"
+    if isinstance(raised, NameError) and raised.name:
+        text += nearest(raised.name, PROGRAM_NAMESPACE)
+    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    lines = [line for frame, line in walk_tb(raised.__traceback__) if frame.f_code.co_filename == file]
+    where = f" (line {lines[-1]})" if lines else ""
+    text = f"{type(raised).__name__}: {text}".encode(errors="backslashreplace").decode()
+    return text[: ERROR_LENGTH - len(where)] + where
 
 
 def digest_of(output: Any) -> str:
@@ -231,7 +255,9 @@ def time_span(span: Span) -> list[ProgramTiming]:
                     current[position] = evaluation
                     try:
                         function(*arguments[evaluation])
-                    except (Exception, SystemExit):
+                    except EvaluationTimeout:
+                        raise
+                    except BaseException:
                         pass  # `check` has told that it fails
                 seconds[number] += perf_counter() - start
     except EvaluationTimeout:
@@ -265,7 +291,9 @@ def profile(span: Span) -> dict[tuple[int, str], tuple[int, float]]:
                 worker.current[worker.position] = evaluation
                 try:
                     functions[program](*worker.arguments[evaluation])
-                except (Exception, SystemExit):
+                except EvaluationTimeout:
+                    raise
+                except BaseException:
                     pass  # what it called until then is counted
             found |= {(program, name): row for name, row in counts.by_primitive().items()}
     except EvaluationTimeout:

@@ -95,6 +95,7 @@ def _evaluations() -> pd.DataFrame:
                     "status": "ok",
                     "error": None,
                     "equal": i != SAMPLES - 1,
+                    "digest": f"{i:032x}",
                     "seconds": SECONDS[program] * (3 if i == 0 else 1),
                 }
             )
@@ -104,7 +105,7 @@ def _evaluations() -> pd.DataFrame:
         (12, "timeout", "over 5 s"),
         (16, "died", "the worker died (signal 9)"),
     ):
-        rows[i] |= {"status": status, "error": error, "equal": None}
+        rows[i] |= {"status": status, "error": error, "equal": None, "digest": None}
     return pd.DataFrame(rows).astype({"equal": "boolean"})
 
 
@@ -113,6 +114,7 @@ def _primitives() -> pd.DataFrame:
         {
             "mode": "sequential",
             "program": program,
+            "module": MODULE,
             "primitive": primitive,
             "family": family,
             "calls": 10 * (i + 1),

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from synthetic_run import CONFIG, ENVIRONMENT, RECORD
 
-from harness.report.frames import FRAMES, RunFolderError, in_mode_order, load_run, requested_modes
+from harness.report.frames import RunFolderError, in_mode_order, load_run, requested_modes
+from harness.run.schema import TABLES
 
 
 def test_a_run_is_loaded_whole(folder):
@@ -13,18 +14,18 @@ def test_a_run_is_loaded_whole(folder):
     assert (run.config, run.environment, run.record) == (CONFIG, ENVIRONMENT, RECORD)
     assert (run.name, run.status, run.confidence) == (RECORD["name"], "complete", 0.95)
     assert run.phase_seconds["timed"] == 95.1
-    for name, dtypes in FRAMES.items():
+    for name, dtypes in TABLES.items():
         frame = getattr(run, name)
         assert len(frame) == len(pd.read_parquet(folder / f"{name}.parquet")), name
         assert {column: str(dtype) for column, dtype in frame.dtypes.items()} == dtypes
 
 
-@pytest.mark.parametrize("name", sorted(FRAMES))
+@pytest.mark.parametrize("name", sorted(TABLES))
 @pytest.mark.parametrize("fault", ["absent", "truncated", "column", "type"])
 def test_a_frame_that_cannot_be_had_is_noted_and_empty(folder, name, fault):
     path = folder / f"{name}.parquet"
     frame = pd.read_parquet(path)
-    column = next(column for column, dtype in FRAMES[name].items() if dtype != "string")
+    column = next(column for column, dtype in TABLES[name].items() if dtype != "string")
     if fault == "absent":
         path.unlink()
     elif fault == "truncated":
@@ -39,7 +40,7 @@ def test_a_frame_that_cannot_be_had_is_noted_and_empty(folder, name, fault):
         fault
     ] in run.missing[path.name]
     assert len(getattr(run, name)) == 0
-    assert list(getattr(run, name).columns) == list(FRAMES[name])
+    assert list(getattr(run, name).columns) == list(TABLES[name])
 
 
 @pytest.mark.parametrize(

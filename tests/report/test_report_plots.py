@@ -5,7 +5,8 @@ from matplotlib import rcParams
 from PIL import Image
 from synthetic_run import HOSTILE, SLOW
 
-from harness.report.frames import MODES, load_run
+from harness.config import MODE_NAMES
+from harness.report.frames import load_run
 from harness.report.plots import (
     PLOTS,
     slowest_programs,
@@ -133,6 +134,6 @@ def test_a_fragment_is_for_html(edit):
 
 
 def test_every_mode_has_its_own_colour():
-    assert set(MODE_COLOURS) == set(MODES)
-    assert len(set(MODE_COLOURS.values())) == len(MODES)
+    assert set(MODE_COLOURS) == set(MODE_NAMES)
+    assert len(set(MODE_COLOURS.values())) == len(MODE_NAMES)
     assert mode_colour("unknown") == mode_colour("unknown") not in MODE_COLOURS.values()
