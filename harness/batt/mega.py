@@ -3,7 +3,7 @@
 Made from the solvers of 50 tasks, 49 of which are in it whole: 3000 operations in 2909 statements, 1341 of them
 distinct. Do not edit: it is the output of
 
-    python -m harness generate --tasks 50 --seed 0 --out harness/batt/mega.py
+    python -m harness generate --tasks 50 --seed 0 --out FILE
 
 It fails on no sample of its tasks when C is the sample's own output. Entries of s are (number, name,
 value); those of o are (number, whether it is what the solver of the named task returns, name, value).

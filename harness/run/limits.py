@@ -7,8 +7,6 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from multiprocessing import parent_process
 from time import monotonic
 from types import FrameType
@@ -31,7 +29,7 @@ class Watchdog:
     kills the process.
     """
 
-    def __init__(self, timeout_s: float, current: Any, position: int, beats: Any, slot: int, own: str) -> None:
+    def __init__(self, timeout_s: float, current: Any, position: int, beats: Any, slot: int, *, own: str) -> None:
         """Watch ``current[position]``, the evaluation under way, and report in ``beats[slot]``, in seconds.
 
         Code of the module named ``own``, which calls programs, is never interrupted: an evaluation that ends as its
@@ -65,22 +63,6 @@ class Watchdog:
                 return
             raise EvaluationTimeout
         self._beats[self._slot] = monotonic()
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise ``EvaluationTimeout`` in the body once it has run for ``seconds``; main thread only."""
-
-    def expired(signum: int, frame: FrameType | None) -> None:
-        raise EvaluationTimeout
-
-    previous = signal.signal(signal.SIGALRM, expired)
-    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
 
 
 def limit_memory(gigabytes: float | None) -> None:

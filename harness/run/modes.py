@@ -88,7 +88,8 @@ class ReferenceMode:
         self.workers = workers
         self._job = job
         self._pool = WorkerPool(job, workers)
-        self._plan: list[Span] = []
+        self._costs: Sequence[float] = ()
+        self._excluded: frozenset[int] = frozenset()
 
     def check(self) -> Iterable[list[Outcome]]:
         """See ``Mode``."""
@@ -97,12 +98,12 @@ class ReferenceMode:
 
     def prepare(self, costs: Sequence[float], excluded: frozenset[int]) -> None:
         """See ``Mode``."""
-        self._plan = plan_spans(costs, excluded, self.workers)
+        self._costs, self._excluded = costs, excluded
         self._pool.start()
 
     def block(self, passes: int) -> Block:
         """See ``Mode``."""
-        spans = [Span(span.start, span.stop, span.excluded, passes) for span in self._plan]
+        spans = plan_spans(self._costs, self._excluded, self.workers, passes)
         start = perf_counter()
         parts = [timings for _, timings in self._pool.map(time_span, spans)]
         wall = perf_counter() - start
@@ -113,17 +114,18 @@ class ReferenceMode:
         self._pool.close()
 
 
-def plan_spans(costs: Sequence[float], excluded: frozenset[int], workers: int) -> list[Span]:
+def plan_spans(costs: Sequence[float], excluded: frozenset[int], workers: int, passes: int) -> list[Span]:
     """Cut a workload into spans of about equal cost, the costliest first; one worker gets it all in one.
 
     Args:
         costs: seconds that each evaluation takes, roughly.
         excluded: evaluations to leave out.
         workers: how many share the work.
+        passes: how often each span is evaluated.
     """
     if workers == 1:
-        return [Span(0, len(costs), excluded)]
-    kept = [0.0 if e in excluded else cost for e, cost in enumerate(costs)]
+        return [Span(0, len(costs), excluded, passes)]
+    kept = [0.0 if e in excluded else cost * passes for e, cost in enumerate(costs)]
     target = max(_MIN_SPAN_S, sum(kept) / (workers * _SPANS_PER_WORKER))
     sized: list[tuple[float, Span]] = []
     start, cost = 0, 0.0
@@ -131,7 +133,8 @@ def plan_spans(costs: Sequence[float], excluded: frozenset[int], workers: int) -
         cost += own
         if cost >= target or evaluation == len(kept) - 1:
             stop = evaluation + 1
-            sized.append((cost, Span(start, stop, frozenset(e for e in excluded if start <= e < stop))))
+            left_out = excluded.intersection(range(start, stop))
+            sized.append((cost, Span(start, stop, left_out, passes)))
             start, cost = stop, 0.0
     return [span for _, span in sorted(sized, key=lambda entry: -entry[0])]
 

@@ -21,11 +21,11 @@ from time import monotonic
 from types import TracebackType
 from typing import Self, TypeVar
 
-from harness.run.worker import IDLE, SLOT_FIELDS, Job, Outcome, Span, check, start_worker
+from harness.run.worker import IDLE, SLOT_FIELDS, Job, Outcome, Span, check, meet, start_worker
 
 _LOG = logging.getLogger(__name__)
 _LOOK_S = 0.5  # between looks for workers that hang
-_GRACE_S = 2.0  # beyond its limit that an evaluation may go on before its worker is killed
+_GRACE_S = 1.0  # beyond its limit that an evaluation may go on before its worker is killed
 _IN_FLIGHT = 2  # spans given out per worker: one under way, one waiting, so that none waits for the parent
 
 Result = TypeVar("Result")
@@ -76,11 +76,10 @@ class WorkerPool:
         return self._executor
 
     def _stop(self) -> None:
+        """Kill all workers, those too that are still starting: one left over could wait for ever for a lock."""
         if self._executor is not None:
-            for slot in range(self.workers):
-                process = self._current[slot * SLOT_FIELDS + 1]
-                if process:
-                    _kill(process)
+            for process in list((self._executor._processes or {}).values()):
+                process.kill()
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
 
@@ -105,6 +104,8 @@ class WorkerPool:
 
         Raises:
             WorkersDied: if a worker dies or hangs; what was not yielded by then has to be asked for again.
+            EvaluationLost: if ``function`` raises it.
+            RuntimeError: if workers die before they evaluate anything.
         """
         executor = self._start()
         waiting = iter(spans)
@@ -121,21 +122,34 @@ class WorkerPool:
                     yield running.pop(future), future.result()
                 hung |= self._kill_hung()
         except BrokenProcessPool as broken:
-            suspects = self._under_way()
-            self._executor = None
-            executor.shutdown(wait=True)
-            if not suspects:
-                raise RuntimeError(
-                    "worker processes die before they evaluate anything; is there memory for "
-                    f"{self.workers} of them (worker_memory_gb is {self._job.memory_gb})?"
-                ) from broken
-            raise WorkersDied(suspects, hung) from None
+            raise self._death(broken, hung) from None
+        finally:
+            if running:  # left early: what is still under way must not run into what comes next
+                self._stop()
 
     def start(self) -> None:
-        """Start all workers, so that no later call waits for one."""
+        """Start all workers, so that no later call waits for one.
+
+        Raises:
+            RuntimeError: if workers die meanwhile.
+        """
         executor = self._start()
-        for future in [executor.submit(os.getpid) for _ in range(self.workers)]:
-            future.result()
+        try:
+            for future in [executor.submit(meet) for _ in range(self.workers)]:
+                future.result()
+        except BrokenProcessPool as broken:
+            raise self._death(broken, frozenset()) from None
+
+    def _death(self, broken: BrokenProcessPool, hung: frozenset[int]) -> WorkersDied | RuntimeError:
+        """Stop a pool whose workers died, and return what to raise."""
+        suspects = self._under_way()
+        self._stop()
+        if suspects:
+            return WorkersDied(suspects, hung)
+        return RuntimeError(
+            "worker processes die before they evaluate anything; is there memory for "
+            f"{self.workers} of them (worker_memory_gb is {self._job.memory_gb})? {broken.__cause__ or ''}".rstrip()
+        )
 
     def check(self, spans: Iterable[Span]) -> Iterable[list[Outcome]]:
         """Yield the outcomes of all evaluations of spans, whatever they do to their workers.
@@ -166,7 +180,7 @@ class WorkerPool:
     def _lost(self, evaluation: int, status: str) -> Outcome:
         program, position = self._job.workload.evaluations[evaluation]
         key, sample = self._job.workload.programs[program], self._job.workload.samples[position]
-        _LOG.warning("%s on %s %s: %s", key.name, sample.task, sample.name, status)
+        _LOG.warning("%s: %s", self._job.workload.label(evaluation), status)
         equal = False if key.kind == "solver" and sample.output is not None else None
         if status == "timeout":
             error = f"ran past {self._job.timeout_s:g} s where no signal reached it, and was killed"

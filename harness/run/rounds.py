@@ -12,8 +12,11 @@ from harness.measure.stats import median_interval
 from harness.run.modes import Block, Mode
 from harness.run.pool import WorkersDied
 from harness.run.worker import EvaluationLost
+from harness.run.workload import Workload
 
 StopRule = Literal["precision", "time limit", "blocks"]
+_MOST_GROWTH = 20.0  # of the passes from one warm-up block to the next
+_MARGIN = 1.1  # by which blocks are planned to be longer than asked for
 _MOST_LOSSES = 5  # evaluations that stop finishing, after which a mode is given up
 
 
@@ -23,7 +26,9 @@ class Measured:
 
     Attributes:
         mode: the mode.
+        workload: what it evaluates.
         passes: how often a block evaluates the workload.
+        left_out: evaluations that its blocks leave out; None while it is not prepared.
         blocks: those timed.
         stop_rule: why there are no more; None while there are to be more, or the mode failed.
         failure: why it was given up; None if it was not.
@@ -31,7 +36,9 @@ class Measured:
     """
 
     mode: Mode
+    workload: Workload
     passes: int = 1
+    left_out: frozenset[int] | None = None
     blocks: list[Block] = field(default_factory=list)
     stop_rule: StopRule | None = None
     failure: str | None = None
@@ -39,7 +46,7 @@ class Measured:
 
 
 def warm_up(measured: Measured, costs: Sequence[float], excluded: set[int], config: Config) -> None:
-    """Prepare a mode, run one block that does not count, and set ``passes`` so that blocks are long enough.
+    """Prepare a mode, run blocks that do not count, and set ``passes`` so that blocks are long enough.
 
     Args:
         measured: the mode.
@@ -47,10 +54,14 @@ def warm_up(measured: Measured, costs: Sequence[float], excluded: set[int], conf
         excluded: evaluations that do not finish; those that stop finishing are added.
         config: ``min_block_s`` is read.
     """
-    measured.mode.prepare(costs, frozenset(excluded))
-    block = _block(measured, costs, excluded)
-    if block is not None:
-        measured.passes = max(1, math.ceil(config.min_block_s / block.wall_s))
+    while measured.failure is None:
+        block = _block(measured, costs, excluded)
+        if block is not None:
+            if block.wall_s >= config.min_block_s:
+                return
+            # A first block may be slow to start: go by one of the full length, and grow slowly enough to reach it.
+            growth = min(_MOST_GROWTH, _MARGIN * config.min_block_s / block.wall_s)
+            measured.passes = math.ceil(measured.passes * growth)
 
 
 def run_rounds(
@@ -79,7 +90,11 @@ def run_rounds(
 
 
 def _block(measured: Measured, costs: Sequence[float], excluded: set[int]) -> Block | None:
-    """Run a block; None if an evaluation was lost in it, which is then left out of those to come."""
+    """Run a block; None if an evaluation was lost in it, which is then left out of those to come, of every mode."""
+    left_out = frozenset(excluded)
+    if measured.left_out != left_out:
+        measured.mode.prepare(costs, left_out)
+        measured.left_out = left_out
     try:
         return measured.mode.block(measured.passes)
     except EvaluationLost as lost:
@@ -87,14 +102,13 @@ def _block(measured: Measured, costs: Sequence[float], excluded: set[int]) -> Bl
     except WorkersDied as died:
         gone = set(died.suspects)
     excluded |= gone
+    names = ", ".join(measured.workload.label(evaluation) for evaluation in sorted(gone))
     measured.warnings.append(
-        f"{measured.mode.name}: a timed block was lost to evaluations {sorted(gone)}, which had finished before; "
-        "they are left out from there on, so blocks before and after differ; see the programs that they are of"
+        f"{measured.mode.name}: a timed block was lost to {names}, which had finished before; it is left out from "
+        "there on, so blocks before and after differ; leave that program out, or raise program_timeout_s"
     )
     if len(measured.warnings) >= _MOST_LOSSES or len(excluded) >= len(costs):
         measured.failure = "evaluations keep being lost: " + measured.warnings[-1]
-    else:
-        measured.mode.prepare(costs, frozenset(excluded))
     return None
 
 

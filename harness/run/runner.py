@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -163,12 +163,25 @@ def new_folder(config: Config) -> RunFolder:
 
 def close_interrupted(folder: Path) -> bool:
     """Mark a run whose process is gone as interrupted, if it was still running; return whether there is a run."""
+    return _mark(folder, {"running"}, "interrupted", INTERRUPTED)
+
+
+def close_failed(folder: Path, error: str) -> bool:
+    """Mark a run as failed whose notebook is broken, whatever it says of itself; return whether there is a run.
+
+    What the run itself says of why it failed, or was interrupted, is kept.
+    """
+    return _mark(folder, {"running", "complete"}, "failed", error)
+
+
+def _mark(folder: Path, before: Set[str], status: str, error: str) -> bool:
     try:
         state = json.loads((folder / "run.json").read_text())
     except FileNotFoundError:
         return False
-    if state["status"] == "running":
-        RunFolder(folder).write_json("run.json", {**state, "status": "interrupted", "error": INTERRUPTED})
+    if state["status"] in before:
+        finished = state["finished"] or _now()
+        RunFolder(folder).write_json("run.json", {**state, "status": status, "error": error, "finished": finished})
     return True
 
 
@@ -200,7 +213,7 @@ def _measure(run: _Run, prepared: Prepared) -> None:
             if reason is None:
                 mode = make_mode(name, job, workers)
                 stack.callback(mode.close)
-                measured.append(Measured(mode))
+                measured.append(Measured(mode, workload))
                 workers = mode.workers
             else:
                 workers = 0
@@ -219,6 +232,7 @@ def _measure(run: _Run, prepared: Prepared) -> None:
 
         start = perf_counter()
         outcomes = _first_calls(run, workload, measured)
+        run.write_modes()
         run.phase("first_calls", start)
         excluded = {e for e, outcome in outcomes.items() if outcome.status not in _FINISHED}
         costs = [outcomes[e].seconds for e in range(len(workload.evaluations))]
@@ -295,12 +309,9 @@ def _first_calls(run: _Run, workload: Workload, measured: Sequence[Measured]) ->
         different = [a.evaluation for a, b in pairs if (a.status, a.digest) != (b.status, b.digest)]
         run.mode_rows[entry.mode.name].update(compared=len(pairs), mismatches=len(different))
         if different:
-            program, position = workload.evaluations[different[0]]
-            sample = workload.samples[position]
             run.warnings.append(
                 f"{entry.mode.name} differs from {measured[0].mode.name} in {len(different)} of {len(pairs)} outputs, "
-                f"first in {workload.programs[program].name} on {sample.task} {sample.name}: do not trust its speed "
-                "before that is explained"
+                f"first in {workload.label(different[0])}: do not trust its speed before that is explained"
             )
     return first
 
@@ -382,7 +393,9 @@ def _profile(run: _Run, job: Job, excluded: frozenset[int]) -> None:
         try:
             ((_, found),) = pool.map(profile, [span])
         except (EvaluationLost, WorkersDied) as lost:
-            run.warnings.append(f"primitives were not counted: {lost}; leave out the program that it is of")
+            gone = lost.suspects if isinstance(lost, WorkersDied) else lost.args
+            names = ", ".join(workload.label(evaluation) for evaluation in gone)
+            run.warnings.append(f"primitives were not counted: {names} did not finish; leave that program out")
             return
     rows = [
         {

@@ -101,7 +101,7 @@ class _Worker:
         self.functions = _functions(job.workload, PROGRAM_NAMESPACE)
         self.arguments = [job.workload.arguments(e) for e in range(len(job.workload.evaluations))]
         self.current, self.position = current, slot * SLOT_FIELDS
-        self.watchdog = Watchdog(job.timeout_s, current, self.position, beats, slot, __name__)
+        self.watchdog = Watchdog(job.timeout_s, current, self.position, beats, slot, own=__name__)
 
     def groups(self, span: Span) -> list[tuple[int, list[int]]]:
         """Return (program, its evaluations) for each program of a span."""

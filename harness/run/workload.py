@@ -49,6 +49,12 @@ class Workload:
             return (sample.input,)
         return (sample.task, self.pairs[sample.task], sample.input, sample.output, devnull)
 
+    def label(self, evaluation: int) -> str:
+        """Return an evaluation's program, task and sample, for messages."""
+        program, position = self.evaluations[evaluation]
+        sample = self.samples[position]
+        return f"{self.programs[program].name} on {sample.task} {sample.name}"
+
 
 def make_workload(
     programs: Sequence[Program],

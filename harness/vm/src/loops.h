@@ -1,10 +1,76 @@
 // What becomes of the results of a loop body.
 #pragma once
 
+#include "opcodes.h"
 #include "ops_containers.h"
 
 namespace vm {
 
-VM_FN Value finish_loop(Context&, u8, const Value&, const Value*, Value*, u64, const Value&) { return unhandled(R_FORM); }
+// The place of the first of n results that is the greatest (direction 1) or the least (-1); n > 0.
+VM_FN u64 extreme_place(Context& cx, const Value* results, u64 n, int direction) {
+    u64 best = 0;
+    for (u64 k = 1; k < n; k++) {
+        if (compare(cx, results[k], results[best]) == direction) best = k;
+    }
+    return best;
+}
+
+VM_FN Value first_truthy(const Value* items, const Value* results, u64 n) {
+    for (u64 k = 0; k < n; k++) {
+        if (is_truthy(results[k])) return items[k];
+    }
+    return fail();
+}
+
+// The elements, or that of a rank, stably sorted by their results.
+VM_FN Value sorted_items(Context& cx, const Value* items, Value* results, u64 n) {
+    Value* sorted = allocate_array<Value>(cx, n);
+    if (!sorted) return unhandled(R_ARENA);
+    if (n) memcpy(sorted, items, n * sizeof(Value));
+    return sort_by(cx, sorted, results, n, false) ? tuple_of(cx, sorted, n) : unhandled(R_ARENA);
+}
+
+VM_FN Value item_of_rank(Context& cx, const Value* items, Value* results, u64 n, const Value& rank) {
+    u64 place;
+    if (!get_place(rank, n, place)) return fail();
+    if (place == 0) return items[extreme_place(cx, results, n, 1)];
+    Value* sorted = allocate_array<Value>(cx, n);
+    if (!sorted) return unhandled(R_ARENA);
+    memcpy(sorted, items, n * sizeof(Value));
+    return sort_by(cx, sorted, results, n, true) ? sorted[place] : unhandled(R_ARENA);
+}
+
+VM_FN Value result_of_rank(Context& cx, Value* results, u64 n, const Value& rank) {
+    u64 place;
+    if (!get_place(rank, n, place)) return fail();
+    if (place == 0) return results[extreme_place(cx, results, n, -1)];
+    if (place == n - 1) return results[extreme_place(cx, results, n, 1)];
+    return sort_by(cx, results, results, n, false) ? results[place] : unhandled(R_ARENA);
+}
+
+// What a loop over a container is worth. `items` are the n elements in the order of iteration, `results` what the body
+// made of them (of a zip or a product: n results, `items` is not looked at); the results may be overwritten.
+VM_FN Value finish_loop(Context& cx, u8 kind, const Value& container, const Value* items, Value* results, u64 n,
+                        const Value& rank) {
+    if (!is_container(container)) return fail();
+    switch (kind) {
+        case LOOP_map: return container_of(cx, is_tuple(container), results, n);
+        case LOOP_map_merge:
+            return is_tuple(container) ? merged_tuple(cx, results, n) : merged_set(cx, results, n);
+        case LOOP_filter: return kept_items(cx, container, items, [&](u64 k) { return is_truthy(results[k]); });
+        case LOOP_extract: return first_truthy(items, results, n);
+        case LOOP_argmax: return n ? items[extreme_place(cx, results, n, 1)] : fail();
+        case LOOP_argmin: return n ? items[extreme_place(cx, results, n, -1)] : fail();
+        case LOOP_order: return sorted_items(cx, items, results, n);
+        case LOOP_valmax: return n ? results[extreme_place(cx, results, n, 1)] : fail();
+        case LOOP_valmin: return n ? results[extreme_place(cx, results, n, -1)] : fail();
+        case LOOP_arg_rank: return item_of_rank(cx, items, results, n, rank);
+        case LOOP_val_rank: return result_of_rank(cx, results, n, rank);
+        case LOOP_zip: return tuple_of(cx, results, n);
+        case LOOP_zip_merge: return merged_tuple(cx, results, n);
+        case LOOP_product: return set_of(cx, results, n);
+        default: return unhandled(R_FORM);
+    }
+}
 
 }  // namespace vm

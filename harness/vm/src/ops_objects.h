@@ -1,13 +1,512 @@
+// The family "objects": what is found in a grid.
 #pragma once
 
-#include "grid.h"
+#include "grid_masks.h"
+#include "masks.h"
+#include "ops_patches.h"
 
 namespace vm {
 
-VM_FN Value op_fgpartition(Context&, const Value&) { return unhandled(R_FORM); }
-VM_FN Value op_frontiers(Context&, const Value&) { return unhandled(R_FORM); }
-VM_FN Value op_objects(Context&, const Value&, const Value&, const Value&, const Value&) { return unhandled(R_FORM); }
-VM_FN Value op_occurrences(Context&, const Value&, const Value&) { return unhandled(R_FORM); }
-VM_FN Value op_partition(Context&, const Value&) { return unhandled(R_FORM); }
+// Memory at the far end of the arena, given back when the function that took it ends; so results lie side by side.
+struct Scratch {
+    Context& cx;
+    u8* end;
+
+    VM_FN_MEMBER explicit Scratch(Context& context) : cx(context), end(context.arena.end) {}
+    VM_FN_MEMBER ~Scratch() { cx.arena.end = end; }
+
+    template <class T>
+    VM_FN_MEMBER T* array(u64 n) {
+        const u64 size = n * sizeof(T) + 16;  // the end need not be aligned
+        if (size > static_cast<u64>(cx.arena.end - cx.arena.top)) return nullptr;
+        cx.arena.end -= size;
+        cx.arena.end -= reinterpret_cast<std::uintptr_t>(cx.arena.end) & 15;
+        return reinterpret_cast<T*>(cx.arena.end);
+    }
+};
+
+// Take a value for a grid, as rows_of_grid does; unlike as_grid's, it may have rows of no columns.
+VM_FN Form rows_of_grid(Context& cx, const Value& v, const Grid*& g) {
+    if (v.tag == GRID) {
+        g = v.grid;
+        return IS_PATCH;
+    }
+    if (!is_tuple(v)) return IS_WRONG;
+    const u64 n = length(v);
+    if (!n) return IS_EMPTY;
+    if (v.tag != TUPLE) return IS_WRONG;  // the first item is an integer
+    bool bare = true;
+    for (u64 r = 0; r < n; r++) {
+        if (!is_tuple(v.seq->items[r])) return IS_WRONG;
+        bare &= length(v.seq->items[r]) == 0;
+    }
+    if (!bare) return as_grid(cx, v, g);
+    if (n > MOST_SIDE) return IS_UNKNOWN;
+    g = new_grid(cx, static_cast<u32>(n), 0);
+    return g ? IS_PATCH : NO_MEMORY;
+}
+
+VM_FN bool fits_mask(const Grid& g) { return g.h <= MOST_ROWS && g.w <= MOST_COLUMNS; }
+
+// Cells side by side in a row that belong to one component; `parent` is a run before it of the same component, or
+// itself, and at last the number of the component.
+struct Run {
+    u32 parent;
+    u16 row, from, to;
+    i8 colour;
+};
+
+struct Component {
+    u32 top, left, bottom, right;  // bounds included, but right
+    u32 count;
+    i32 colour;  // the least
+    u16 i, j;    // the first cell of that colour
+    bool mixed;
+    u32 place;  // among the sorted components
+};
+
+struct Runs {
+    Run* runs;
+    u32 n;
+    VM_FN_MEMBER void add(u32 row, u32 from, u32 to, i8 colour) {
+        runs[n] = Run{n, static_cast<u16>(row), static_cast<u16>(from), static_cast<u16>(to), colour};
+        n++;
+    }
+};
+
+// Add the runs of one colour of a row, without those of colour `but`.
+VM_FN void add_runs_by_colour(Runs& runs, const Grid& g, u32 r, i32 but) {
+    const i8* row = g.data + static_cast<u64>(r) * g.w;
+    const i8* end = g.data + static_cast<u64>(g.h) * g.w;
+    u32 from = 0;
+    for (u32 word = 0; word < g.w; word += 64) {
+        const u32 n = least_of(g.w - word, 64u);
+        u64 changes = 0;
+        for (u32 k = 0; k < n; k += EIGHT) {
+            const i8* at = row + word + k;
+            const u64 x = load_eight(at, static_cast<u32>(least_of<i64>(end - at, EIGHT)));
+            const u64 before = (x << 8) | (word + k ? static_cast<u8>(at[-1]) : (x & 0xFF));
+            changes |= (gather(zero_bytes(x ^ before)) ^ 0xFF) << k;
+        }
+        for (changes &= first_bits(n); changes; changes &= changes - 1) {
+            const u32 to = word + lowest_bit(changes);
+            if (row[from] != but) runs.add(r, from, to, row[from]);
+            from = to;
+        }
+    }
+    if (row[from] != but) runs.add(r, from, g.w, row[from]);
+}
+
+// Add the runs of a row of a mask.
+VM_FN void add_runs_of_bits(Runs& runs, const u64* row, u32 words, u32 r) {
+    const u32 first = runs.n;
+    for (u32 word = 0; word < words; word++) {
+        for (u64 bits = row[word]; bits;) {
+            const u32 from = lowest_bit(bits);
+            const u64 behind = bits + (static_cast<u64>(1) << from);
+            const u32 to = behind ? lowest_bit(behind) : 64;
+            bits &= behind;
+            if (!from && runs.n > first && runs.runs[runs.n - 1].to == word * 64) {
+                runs.runs[runs.n - 1].to = static_cast<u16>(word * 64 + to);
+            } else {
+                runs.add(r, word * 64 + from, word * 64 + to, 0);
+            }
+        }
+    }
+}
+
+VM_FN u32 root_of(Run* runs, u32 k) {
+    while (runs[k].parent != k) {
+        runs[k].parent = runs[runs[k].parent].parent;
+        k = runs[k].parent;
+    }
+    return k;
+}
+
+// Join the runs from `middle` to `end` with those of the row above, from `begin` to `middle`, that they touch, and
+// return how many components went into others.
+VM_FN u32 join_rows(Run* runs, u32 begin, u32 middle, u32 end, u32 reach, bool by_colour) {
+    u32 joined = 0;
+    for (u32 k = middle; k < end; k++) {
+        while (begin < middle && runs[begin].to + reach <= runs[k].from) begin++;
+        for (u32 above = begin; above < middle && runs[above].from < runs[k].to + reach; above++) {
+            if (by_colour && runs[above].colour != runs[k].colour) continue;
+            const u32 a = root_of(runs, above), b = root_of(runs, k);
+            if (a == b) continue;
+            runs[greatest_of(a, b)].parent = least_of(a, b);
+            joined++;
+        }
+    }
+    return joined;
+}
+
+VM_FN void add_colours_of_run(Component& c, const Grid& g, const Run& run) {
+    const i8* row = g.data + static_cast<u64>(run.row) * g.w;
+    for (u16 k = run.from; k < run.to; k++) {
+        c.mixed |= row[k] != c.colour;
+        if (row[k] >= c.colour) continue;
+        c.colour = row[k];
+        c.i = run.row;
+        c.j = k;
+    }
+}
+
+// Number the components in the order of their first runs, and measure them.
+VM_FN void measure_components(Component* components, const Runs& runs, const Grid& g, bool univalued) {
+    u32 n = 0;
+    for (u32 k = 0; k < runs.n; k++) {
+        Run& run = runs.runs[k];
+        if (run.parent == k) {
+            const i32 colour = g.data[static_cast<u64>(run.row) * g.w + run.from];
+            components[n] = Component{run.row, run.from, run.row, run.to, 0, colour, run.row, run.from, false, 0};
+            run.parent = n++;
+        } else {
+            run.parent = runs.runs[run.parent].parent;  // already a number: parents stand before their children
+        }
+        Component& c = components[run.parent];
+        c.left = least_of<u32>(c.left, run.from);
+        c.right = greatest_of<u32>(c.right, run.to);
+        c.bottom = run.row;
+        c.count += static_cast<u32>(run.to - run.from);
+        if (!univalued) add_colours_of_run(c, g, run);
+    }
+}
+
+// A key that sorts objects which share no cell: their least cell, and the number of the object.
+VM_FN u64 object_key(i32 colour, u32 i, u32 j, u32 number) {
+    return static_cast<u64>(colour + 128) << 56 | static_cast<u64>(i) << 44 | static_cast<u64>(j) << 32 | number;
+}
+
+// Sort keys that are nearly in order but for the highest byte.
+VM_FN void sort_keys(u64* keys, u64* spare, u32 n) {
+    if (n > 16) {
+        u32 next[256];
+        memset(next, 0, sizeof(next));
+        for (u32 k = 0; k < n; k++) next[keys[k] >> 56]++;
+        u32 before = 0;
+        for (u32 c = 0; c < 256; c++) {
+            const u32 count = next[c];
+            next[c] = before;
+            before += count;
+        }
+        for (u32 k = 0; k < n; k++) spare[next[keys[k] >> 56]++] = keys[k];
+        memcpy(keys, spare, n * sizeof(u64));
+    }
+    for (u32 k = 1; k < n; k++) {
+        const u64 key = keys[k];
+        u32 at = k;
+        for (; at > 0 && keys[at - 1] > key; at--) keys[at] = keys[at - 1];
+        keys[at] = key;
+    }
+}
+
+VM_FN bool sort_components(Scratch& scratch, Component* components, u32 n) {
+    u64* keys = scratch.array<u64>(n);
+    u64* spare = scratch.array<u64>(n);
+    if (!keys || !spare) return false;
+    for (u32 k = 0; k < n; k++) keys[k] = object_key(components[k].colour, components[k].i, components[k].j, k);
+    sort_keys(keys, spare, n);
+    for (u32 k = 0; k < n; k++) components[static_cast<u32>(keys[k])].place = k;
+    return true;
+}
+
+VM_FN void set_run(u64* row, u32 from, u32 to) {
+    for (u32 word = from >> 6; word <= (to - 1) >> 6; word++) {
+        const u32 low = word * 64;
+        u64 bits = first_bits(to - low);
+        if (from > low) bits &= ~first_bits(from - low);
+        row[word] |= bits;
+    }
+}
+
+// Make the patches of components, each at its place, and the set of them.
+VM_FN Value set_of_components(Context& cx, const Grid& g, const Component* components, u32 n, const Runs& runs) {
+    u64 words = 0, colours = 0;
+    for (u32 k = 0; k < n; k++) {
+        const Component& c = components[k];
+        const u64 h = c.bottom - c.top + 1, w = c.right - c.left;
+        words += h * ((w + 63) / 64);
+        if (c.mixed) colours += h * w;
+    }
+    Seq* seq = new_seq(cx, n);
+    Patch* patches = allocate_array<Patch>(cx, n);
+    u64* rows = allocate_array<u64>(cx, words);
+    i8* plane = allocate_array<i8>(cx, colours);
+    if (!seq || !patches || !rows || !plane) return unhandled(R_ARENA);
+    memset(rows, 0, words * sizeof(u64));
+    for (u32 k = 0; k < n; k++) {
+        const Component& c = components[k];
+        const u32 h = c.bottom - c.top + 1, w = c.right - c.left, row_words = (w + 63) / 64;
+        patches[k] = Patch{static_cast<i32>(c.top), static_cast<i32>(c.left), h, w, row_words, c.count, true,
+                           c.mixed ? MANY_COLOURS : c.colour, rows, c.mixed ? plane : nullptr};
+        seq->items[c.place] = of_patch(patches + k);
+        rows += static_cast<u64>(h) * row_words;
+        if (!c.mixed) continue;
+        for (u32 r = 0; r < h; r++, plane += w) memcpy(plane, g.data + static_cast<u64>(c.top + r) * g.w + c.left, w);
+    }
+    for (u32 k = 0; k < runs.n; k++) {
+        const Run& run = runs.runs[k];
+        const Patch& p = patches[run.parent];
+        const u32 left = static_cast<u32>(p.left), r = run.row - static_cast<u32>(p.top);
+        set_run(const_cast<u64*>(p.rows) + static_cast<u64>(r) * p.words, run.from - left, run.to - left);
+    }
+    return of_seq(SET, seq);
+}
+
+constexpr i32 NO_COLOUR = GREATEST_BYTE + 1;
+
+// Find the runs of a grid, row by row, and join them. False without memory.
+VM_FN bool find_runs(Scratch& scratch, const Grid& g, bool univalued, bool diagonal, i32 background, Runs& runs,
+                     u32& joined) {
+    runs = Runs{scratch.array<Run>(static_cast<u64>(g.h) * g.w), 0};
+    const u32 words = (g.w + 63) / 64;
+    u64* rows = scratch.array<u64>(static_cast<u64>(g.h) * words);
+    if (!runs.runs || !rows) return false;
+    if (!univalued) colour_rows(g, background, rows);
+    joined = 0;
+    u32 above = 0;
+    for (u32 r = 0; r < g.h; r++) {
+        const u32 first = runs.n;
+        if (univalued) {
+            add_runs_by_colour(runs, g, r, background);
+        } else {
+            u64* row = rows + static_cast<u64>(r) * words;
+            for (u32 word = 0; word < words; word++) row[word] = ~row[word] & first_bits(g.w - word * 64);
+            add_runs_of_bits(runs, row, words, r);
+        }
+        joined += join_rows(runs.runs, above, first, runs.n, diagonal ? 1 : 0, univalued);
+        above = first;
+    }
+    return true;
+}
+
+VM_FN Value set_of_one(Context& cx, const Value& v) {
+    Seq* seq = new_seq(cx, 1);
+    if (!seq) return unhandled(R_ARENA);
+    seq->items[0] = v;
+    return of_seq(SET, seq);
+}
+
+VM_FN Value components_of(Context& cx, const Grid& g, bool univalued, bool diagonal, bool without_bg) {
+    if (!g.w) return without_bg ? fail() : empty_set();
+    if (!fits_mask(g)) return unhandled(R_FORM);
+    if (!univalued && !without_bg) {  // everything hangs together
+        const Value all = op_asobject(cx, of_grid(&g));
+        return is_bad(all) ? all : set_of_one(cx, all);
+    }
+    Scratch scratch(cx);
+    Runs runs;
+    u32 joined;
+    const i32 background = without_bg ? most_colour(g) : NO_COLOUR;
+    if (!find_runs(scratch, g, univalued, diagonal, background, runs, joined)) return unhandled(R_ARENA);
+    const u32 n = runs.n - joined;
+    if (!n) return empty_set();
+    Component* components = scratch.array<Component>(n);
+    if (!components) return unhandled(R_ARENA);
+    measure_components(components, runs, g, univalued);
+    if (!sort_components(scratch, components, n)) return unhandled(R_ARENA);
+    return set_of_components(cx, g, components, n, runs);
+}
+
+VM_FN Value op_objects(Context& cx, const Value& grid, const Value& univalued, const Value& diagonal,
+                       const Value& without_bg) {
+    const Grid* g = nullptr;
+    const Form form = rows_of_grid(cx, grid, g);
+    if (form != IS_PATCH) return refuse(form);
+    return components_of(cx, *g, is_truthy(univalued), is_truthy(diagonal), is_truthy(without_bg));
+}
+
+// One object for each colour of a grid but `but`.
+VM_FN Value objects_by_colour(Context& cx, const Grid& g, i32 but) {
+    if (!g.w) return empty_set();
+    if (!fits_mask(g)) return unhandled(R_FORM);
+    const Colours colours = colours_of_bytes(g.data, static_cast<u64>(g.h) * g.w);
+    u64 n = 0;
+    for (u32 word = 0; word < 4; word++) n += count_bits(colours.bits[word]);
+    Seq* seq = new_seq(cx, n);
+    if (!seq) return unhandled(R_ARENA);
+    seq->n = 0;
+    bool memory = true;
+    for_each_colour(colours, [&](i32 colour) {
+        if (colour == but || !memory) return;
+        Mask m;
+        memory = colour_mask(cx, g, colour, m) == IS_PATCH;
+        if (!memory) return;
+        const Value object = finish(cx, m, true, colour);
+        memory = !is_bad(object);
+        seq->items[seq->n++] = object;
+    });
+    if (!memory) return unhandled(R_ARENA);
+    return seq->n ? of_seq(SET, seq) : empty_set();
+}
+
+VM_FN Value op_partition(Context& cx, const Value& grid) {
+    const Grid* g = nullptr;
+    const Form form = rows_of_grid(cx, grid, g);
+    if (form == IS_EMPTY) return empty_set();
+    return form == IS_PATCH ? objects_by_colour(cx, *g, NO_COLOUR) : refuse(form);
+}
+
+VM_FN Value op_fgpartition(Context& cx, const Value& grid) {
+    const Grid* g = nullptr;
+    const Form form = rows_of_grid(cx, grid, g);
+    if (form != IS_PATCH) return refuse(form);
+    return g->w ? objects_by_colour(cx, *g, most_colour(*g)) : fail();
+}
+
+// Keep those places, rows of bits, at which a grid has the colour of `rows` dj columns further.
+VM_FN void keep_places(const Mask& places, const u64* rows, u32 row_words, u32 dj) {
+    const u32 skip = dj >> 6, by = dj & 63;
+    if (row_words == 1) {
+        for (u32 r = 0; r < places.h; r++) places.rows[r] &= rows[r] >> by;
+        return;
+    }
+    for (u32 r = 0; r < places.h; r++) {
+        const u64* row = rows + static_cast<u64>(r) * row_words;
+        for (u32 word = 0; word < places.words; word++) {
+            const u32 at = word + skip;
+            u64 bits = row[at] >> by;
+            if (by && at + 1 < row_words) bits |= row[at + 1] << (64 - by);
+            places.rows[static_cast<u64>(r) * places.words + word] &= bits;
+        }
+    }
+}
+
+VM_FN bool any_bit(const Mask& m) {
+    u64 any = 0;
+    for (u64 k = 0; k < static_cast<u64>(m.h) * m.words; k++) any |= m.rows[k];
+    return any != 0;
+}
+
+// Keep the places at which all cells of `colour` of an object match; false if there is none left.
+VM_FN bool match_colour(const Mask& places, const Patch& p, i32 colour, const u64* rows, u32 row_words) {
+    for (u32 r = 0; r < p.h; r++) {
+        for (u32 word = 0; word < p.words; word++) {
+            for (u64 bits = p.rows[static_cast<u64>(r) * p.words + word]; bits; bits &= bits - 1) {
+                const u32 k = word * 64 + lowest_bit(bits);
+                if (colour_at(p, r, k) != colour) continue;
+                keep_places(places, rows + static_cast<u64>(r) * row_words, row_words, k);
+            }
+        }
+        if (!any_bit(places)) return false;
+    }
+    return true;
+}
+
+VM_FN Value occurrences_in(Context& cx, const Grid& g, const Patch& p) {
+    if (p.h > g.h || p.w > g.w) return empty_set();
+    Mask places;
+    if (!new_mask(cx, places, 0, 0, g.h - p.h + 1, g.w - p.w + 1, false)) return unhandled(R_ARENA);
+    for (u32 r = 0; r < places.h; r++) set_run(places.rows + static_cast<u64>(r) * places.words, 0, places.w);
+    Scratch scratch(cx);
+    const u32 words = (g.w + 63) / 64;
+    u64* rows = scratch.array<u64>(static_cast<u64>(g.h) * words);
+    if (!rows) return unhandled(R_ARENA);
+    bool left = true;
+    for_each_colour(colours_of_object(p), [&](i32 colour) {
+        if (left) left = colour_rows(g, colour, rows) && match_colour(places, p, colour, rows, words);
+    });
+    return left ? finish(cx, places, false, 0) : empty_set();
+}
+
+// Whether all of n > 0 items are CELLs.
+VM_FN bool all_cells(const Value* items, u64 n) {
+    for (u64 k = 0; k < n; k++) {
+        if (smallest_form(items[k]).tag != CELL) return false;
+    }
+    return true;
+}
+
+VM_FN Value op_occurrences(Context& cx, const Value& grid, const Value& object) {
+    if (!is_tuple(grid) || !length(grid) || !is_container(tuple_item(grid, 0)) || !is_container(object)) return fail();
+    const Grid* g = nullptr;
+    const Form form = rows_of_grid(cx, grid, g);
+    if (form != IS_PATCH) return unhandled(form == NO_MEMORY ? R_ARENA : R_FORM);
+    if (!fits_mask(*g)) return unhandled(R_FORM);
+    if (!length(object)) return full_box(cx, 0, 0, g->h + 1, g->w + 1);
+    const Patch* p = nullptr;
+    const Form object_form = as_patch(cx, object, p);
+    if (object_form == IS_PATCH) return p->object ? occurrences_in(cx, *g, *p) : fail();
+    // Cells that are no mask lie further apart than a grid is wide, have colours that no grid of bytes has, or are two
+    // of different colours in one place.
+    if (object_form == IS_UNKNOWN && (object.tag == SET || object.tag == TUPLE) &&
+        all_cells(object.seq->items, object.seq->n)) {
+        return empty_set();
+    }
+    return refuse(object_form);
+}
+
+// Which columns of a grid have cells of different colours: a byte for each, 0 or not.
+VM_FN void find_mixed_columns(const Grid& g, u8* mixed) {
+    memset(mixed, 0, g.w);
+    for (u32 r = 1; r < g.h; r++) {
+        const i8* row = g.data + static_cast<u64>(r) * g.w;
+        for (u32 k = 0; k < g.w; k++) mixed[k] = static_cast<u8>(mixed[k] | (row[k] ^ g.data[k]));
+    }
+}
+
+// The rows, and the columns, of a grid of single colours, all of which share two masks.
+struct Frontiers {
+    const Grid& g;
+    const u64 *row, *column;
+    Patch* patches;
+    u64* keys;
+    u32 n;
+
+    VM_FN_MEMBER void add_row(u32 r) {
+        const i32 colour = g.data[static_cast<u64>(r) * g.w];
+        add(Patch{static_cast<i32>(r), 0, 1, g.w, (g.w + 63) / 64, g.w, true, colour, row, nullptr});
+    }
+    VM_FN_MEMBER void add_column(u32 k) {
+        add(Patch{0, static_cast<i32>(k), g.h, 1, 1, g.h, true, g.data[k], column, nullptr});
+    }
+    VM_FN_MEMBER void add(const Patch& p) {
+        keys[n] = object_key(p.colour, static_cast<u32>(p.top), static_cast<u32>(p.left), n);
+        patches[n++] = p;
+    }
+};
+
+VM_FN void find_frontiers(Frontiers& found, const u8* mixed) {
+    const Grid& g = found.g;
+    // Row 0 and column 0 have their least cell in common; the next tells, and a single row ends before it.
+    const bool first_row = all_same(g.data, g.w), first_column = !mixed[0];
+    if (first_row && g.h > 1) found.add_row(0);
+    if (first_column && g.h * g.w > 1) found.add_column(0);
+    if (first_row && g.h == 1) found.add_row(0);
+    for (u32 k = 1; k < g.w; k++) {
+        if (!mixed[k]) found.add_column(k);
+    }
+    for (u32 r = 1; r < g.h; r++) {
+        if (all_same(g.data + static_cast<u64>(r) * g.w, g.w)) found.add_row(r);
+    }
+}
+
+VM_FN Value op_frontiers(Context& cx, const Value& grid) {
+    const Grid* g = nullptr;
+    const Form form = rows_of_grid(cx, grid, g);
+    if (form != IS_PATCH) return refuse(form);
+    if (!g->w) return empty_set();
+    if (!fits_mask(*g)) return unhandled(R_FORM);
+    const u32 most = g->h + g->w, words = (g->w + 63) / 64;
+    Scratch scratch(cx);
+    u64* keys = scratch.array<u64>(most);
+    u64* spare = scratch.array<u64>(most);
+    u8* mixed = scratch.array<u8>(g->w);
+    u64* row = allocate_array<u64>(cx, words);
+    u64* column = allocate_array<u64>(cx, g->h);
+    Patch* patches = allocate_array<Patch>(cx, most);
+    if (!keys || !spare || !mixed || !row || !column || !patches) return unhandled(R_ARENA);
+    for (u32 word = 0; word < words; word++) row[word] = first_bits(g->w - word * 64);
+    for (u32 r = 0; r < g->h; r++) column[r] = 1;
+    find_mixed_columns(*g, mixed);
+    Frontiers found{*g, row, column, patches, keys, 0};
+    find_frontiers(found, mixed);
+    if (!found.n) return empty_set();
+    sort_keys(keys, spare, found.n);
+    Seq* seq = new_seq(cx, found.n);
+    if (!seq) return unhandled(R_ARENA);
+    for (u32 k = 0; k < found.n; k++) seq->items[k] = of_patch(patches + static_cast<u32>(keys[k]));
+    return of_seq(SET, seq);
+}
 
 }  // namespace vm

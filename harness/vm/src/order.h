@@ -66,6 +66,23 @@ VM_FN bool next_cell(PatchWalk& walk, Value& item) {
 
 VM_FN int sign_of(i64 a, i64 b) { return (a > b) - (a < b); }
 
+VM_FN int compare_bytes(const i8* a, const i8* b, u64 n) {
+    for (u64 k = 0; k < n; k++) {
+        if (a[k] != b[k]) return a[k] < b[k] ? -1 : 1;
+    }
+    return 0;
+}
+
+VM_FN int compare_rows(const Value& a, const Value& b) {
+    const int c = compare_bytes(a.bytes, b.bytes, static_cast<u64>(least_of(a.extra, b.extra)));
+    return c ? c : sign_of(a.extra, b.extra);
+}
+
+VM_FN int compare_grids(const Grid& a, const Grid& b) {  // of the same width
+    const int c = compare_bytes(a.data, b.data, static_cast<u64>(least_of(a.h, b.h)) * a.w);
+    return c ? c : sign_of(a.h, b.h);
+}
+
 template <int D>
 struct Compare {
     VM_FN_STATIC int items(Context& cx, const Value& a, const Value& b) {  // of two tuples
@@ -101,8 +118,9 @@ struct Compare {
                     if (a.extra != b.extra) return sign_of(a.extra, b.extra);
                     [[fallthrough]];
                 case PAIR: return a.at.i != b.at.i ? sign_of(a.at.i, b.at.i) : sign_of(a.at.j, b.at.j);
+                case ROW: return compare_rows(a, b);
                 case GRID:
-                    if (a.grid == b.grid) return 0;
+                    if (a.grid->w == b.grid->w) return compare_grids(*a.grid, *b.grid);
                     break;
                 case PATCH:
                     if (a.patch == b.patch) return 0;
@@ -130,7 +148,9 @@ struct Compare<0> {
 };
 
 // -1, 0 or 1 as a stands before, at or behind b.
-VM_FN int compare(Context& cx, const Value& a, const Value& b) { return Compare<DEPTH>::values(cx, a, b); }
+VM_FN int compare(Context& cx, const Value& a, const Value& b) {
+    return is_int(a) && is_int(b) ? sign_of(a.num, b.num) : Compare<DEPTH>::values(cx, a, b);
+}
 
 VM_FN bool same_mask(const Patch& a, const Patch& b) {
     return a.rows == b.rows || memcmp(a.rows, b.rows, sizeof(u64) * a.h * a.words) == 0;
@@ -138,6 +158,10 @@ VM_FN bool same_mask(const Patch& a, const Patch& b) {
 
 // Whether two values are equal; quicker than compare where their forms are the same.
 VM_FN bool equal(Context& cx, const Value& a, const Value& b) {
+    if (a.tag == b.tag) {
+        if (a.tag == INT) return a.num == b.num;
+        if (a.tag == PAIR || a.tag == CELL) return a.at.i == b.at.i && a.at.j == b.at.j && a.extra == b.extra;
+    }
     if (a.tag == GRID && b.tag == GRID) {
         const Grid &g = *a.grid, &k = *b.grid;
         return g.h == k.h && g.w == k.w && (&g == &k || memcmp(g.data, k.data, static_cast<u64>(g.h) * g.w) == 0);
@@ -216,6 +240,7 @@ VM_FN bool sort_by(Context& cx, Value* items, Value* keys, u64 n, bool descendin
 VM_FN Value make_set(Context& cx, Seq* seq) {
     const u64 n = seq->n;
     if (!n) return empty_set();
+    for (u64 k = 0; k < n; k++) seq->items[k] = smallest_form(seq->items[k]);
     const u8 tag = seq->items[0].tag;
     if (tag == PAIR || tag == CELL) {
         u8* mark = cx.arena.top;
@@ -225,6 +250,9 @@ VM_FN Value make_set(Context& cx, Seq* seq) {
         if (form == NO_MEMORY) return unhandled(R_ARENA);
         cx.arena.top = mark;
     }
+    u64 ascending = 1;  // most sets are made of elements in order
+    while (ascending < n && compare(cx, seq->items[ascending - 1], seq->items[ascending]) < 0) ascending++;
+    if (ascending == n) return of_seq(SET, seq);
     if (!sort_by(cx, seq->items, seq->items, n, false)) return unhandled(R_ARENA);
     u64 kept = 1;
     for (u64 k = 1; k < n; k++) {
@@ -234,19 +262,49 @@ VM_FN Value make_set(Context& cx, Seq* seq) {
     return of_seq(SET, seq);
 }
 
+// Put the cells of a patch into `out`, in canonical order; the quick way to walk all of them.
+VM_FN void write_cells(const Patch& p, Value* out) {
+    const bool many = p.object && p.colour == MANY_COLOURS;
+    if (!many) {
+        for_each_bit(p, [&](u32 r, u32 k) {
+            const i32 i = p.top + static_cast<i32>(r), j = p.left + static_cast<i32>(k);
+            *out++ = p.object ? cell_of(p.colour, i, j) : pair_of(i, j);
+        });
+        return;
+    }
+    u32 next[256];  // where the next cell of a colour goes
+    memset(next, 0, sizeof(next));
+    for_each_bit(p, [&](u32 r, u32 k) { next[p.plane[r * p.w + k] - INT8_MIN]++; });
+    u32 before = 0;
+    for (u32 c = 0; c < 256; c++) {
+        const u32 cells = next[c];
+        next[c] = before;
+        before += cells;
+    }
+    for_each_bit(p, [&](u32 r, u32 k) {
+        const i32 c = p.plane[r * p.w + k];
+        out[next[c - INT8_MIN]++] = cell_of(c, p.top + static_cast<i32>(r), p.left + static_cast<i32>(k));
+    });
+}
+
+// Put the elements of a container, in order, into `out`.
+VM_FN void write_items(const Value& v, Value* out) {
+    const u64 n = length(v);
+    if (v.tag == PATCH) {
+        write_cells(*v.patch, out);
+    } else if (v.tag == TUPLE || v.tag == SET) {
+        if (n) memcpy(out, v.seq->items, n * sizeof(Value));
+    } else {
+        for (u64 k = 0; k < n; k++) out[k] = tuple_item(v, k);
+    }
+}
+
 // The elements of a container in order (of a set the canonical one) as an array; null without memory or elements:
 // ask length() first.
 VM_FN const Value* items_of(Context& cx, const Value& v) {
     if (v.tag == TUPLE || v.tag == SET) return v.seq ? v.seq->items : nullptr;
-    const u64 n = length(v);
-    Value* items = allocate_array<Value>(cx, n);
-    if (!items) return nullptr;
-    if (v.tag == PATCH) {
-        PatchWalk walk = walk_of(*v.patch);
-        for (u64 k = 0; k < n; k++) next_cell(walk, items[k]);
-    } else {
-        for (u64 k = 0; k < n; k++) items[k] = tuple_item(v, k);
-    }
+    Value* items = allocate_array<Value>(cx, length(v));
+    if (items) write_items(v, items);
     return items;
 }
 
@@ -254,11 +312,11 @@ VM_FN const Value* items_of(Context& cx, const Value& v) {
 VM_FN bool contains(Context& cx, const Value& container, const Value& x) {
     if (container.tag == PATCH) {
         const Patch& p = *container.patch;
-        if (x.tag != (p.object ? CELL : PAIR)) return !p.object && x.tag == ROW && x.extra == 2
-            ? contains(cx, container, pair_of(x.bytes[0], x.bytes[1])) : false;
-        const i64 r = static_cast<i64>(x.at.i) - p.top, k = static_cast<i64>(x.at.j) - p.left;
+        const Value cell = smallest_form(x);
+        if (cell.tag != (p.object ? CELL : PAIR)) return false;
+        const i64 r = static_cast<i64>(cell.at.i) - p.top, k = static_cast<i64>(cell.at.j) - p.left;
         if (r < 0 || k < 0 || r >= p.h || k >= p.w || !has(p, static_cast<u32>(r), static_cast<u32>(k))) return false;
-        return !p.object || colour_at(p, static_cast<u32>(r), static_cast<u32>(k)) == x.extra;
+        return !p.object || colour_at(p, static_cast<u32>(r), static_cast<u32>(k)) == cell.extra;
     }
     const u64 n = length(container);
     if (container.tag == SET) {

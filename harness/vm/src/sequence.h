@@ -34,11 +34,27 @@ VM_FN Value tuple_item(const Value& v, u64 k) {
     }
 }
 
+// Whether v is a tuple of two 32-bit integers, which are then i and j. (A tuple of two larger ones: R_OVERFLOW.)
+VM_FN bool get_pair(const Value& v, i32& i, i32& j) {
+    if (v.tag == PAIR) {
+        i = v.at.i;
+        j = v.at.j;
+        return true;
+    }
+    if (v.tag == ROW && v.extra == 2) {
+        i = v.bytes[0];
+        j = v.bytes[1];
+        return true;
+    }
+    return false;
+}
+
 // The pair (a, b), in its smallest form.
 VM_FN Value make_pair(Context& cx, const Value& a, const Value& b) {
     if (is_int(a) && is_small(a.num)) {
         if (is_int(b) && is_small(b.num)) return pair_of(static_cast<i32>(a.num), static_cast<i32>(b.num));
-        if (b.tag == PAIR) return cell_of(static_cast<i32>(a.num), b.at.i, b.at.j);
+        i32 i, j;
+        if (get_pair(b, i, j)) return cell_of(static_cast<i32>(a.num), i, j);
     }
     Seq* seq = new_seq(cx, 2);
     if (!seq) return unhandled(R_ARENA);
@@ -54,19 +70,21 @@ VM_FN Value make_tuple(Context& cx, Seq* seq) {
     return of_seq(TUPLE, seq);
 }
 
-// Whether v is a tuple of two 32-bit integers, which are then i and j. (A tuple of two larger ones: R_OVERFLOW.)
-VM_FN bool get_pair(const Value& v, i32& i, i32& j) {
-    if (v.tag == PAIR) {
-        i = v.at.i;
-        j = v.at.j;
-        return true;
-    }
-    if (v.tag == ROW && v.extra == 2) {
-        i = v.bytes[0];
-        j = v.bytes[1];
-        return true;
-    }
-    return false;
+// The tuple of n integers, in its smallest form.
+VM_FN Value make_row(const i8* bytes, u64 n) {
+    if (n == 0) return empty_tuple();
+    return n == 2 ? pair_of(bytes[0], bytes[1]) : row_of(bytes, static_cast<u32>(n));
+}
+
+// v, as a PAIR or a CELL if it is such a tuple in another form.
+VM_FN Value smallest_form(const Value& v) {
+    i32 i, j;
+    if (v.tag == ROW && get_pair(v, i, j)) return pair_of(i, j);
+    if (v.tag != TUPLE || !v.seq || v.seq->n != 2) return v;
+    const Value &a = v.seq->items[0], &b = v.seq->items[1];
+    if (!is_int(a) || !is_small(a.num)) return v;
+    if (is_int(b) && is_small(b.num)) return pair_of(static_cast<i32>(a.num), static_cast<i32>(b.num));
+    return get_pair(b, i, j) ? cell_of(static_cast<i32>(a.num), i, j) : v;
 }
 
 // Why get_pair said no: FAIL where v is no pair of integers, UNHANDLED where it is one of large ones.

@@ -86,11 +86,26 @@ struct Context {
     bool too_deep;  // set by compare where values nest deeper than it looks
 };
 
+#ifdef __SANITIZE_ADDRESS__  // then a poisoned gap follows each allocation, so that running over its end is noticed
+constexpr u64 GAP = 32;
+VM_FN void allow(void* at, u64 bytes) {
+    ASAN_UNPOISON_MEMORY_REGION(at, bytes);
+    ASAN_POISON_MEMORY_REGION(static_cast<u8*>(at) + bytes, GAP);
+}
+VM_FN void allow_all(void* at, u64 bytes) { ASAN_UNPOISON_MEMORY_REGION(at, bytes); }
+#else
+constexpr u64 GAP = 0;
+VM_FN void allow(void*, u64) {}
+VM_FN void allow_all(void*, u64) {}
+#endif
+
 VM_FN void* allocate(Context& cx, u64 bytes) {
+    const u64 left = static_cast<u64>(cx.arena.end - cx.arena.top);
+    if (bytes > left || bytes + 15u + GAP > left) return nullptr;
     const u64 size = (bytes + 15u) & ~static_cast<u64>(15);
-    if (size > static_cast<u64>(cx.arena.end - cx.arena.top)) return nullptr;
     void* at = cx.arena.top;
-    cx.arena.top += size;
+    allow(at, size);
+    cx.arena.top += size + GAP;
     return at;
 }
 template <class T>

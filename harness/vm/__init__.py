@@ -1,0 +1,1 @@
+"""The virtual machine that runs compiled programs: opcode table, C++ source, build and loader."""

@@ -1,0 +1,174 @@
+"""Build the virtual machine's host library: ``python -m harness.vm.build``.
+
+The library is rebuilt when a source, a flag or the compiler has changed since. Development variants lie in files of
+their own and are chosen, for building and for loading, by the environment: ``VM_OPT=1`` is built quickly (``-O1``),
+``VM_SANITIZE=1`` checks itself with AddressSanitizer and UBSan (the process needs ``sanitizer_environment()``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+SOURCES = Path(__file__).parent / "src"
+TABLE = Path(__file__).parent / "opcodes.def"
+FOLDER = Path(__file__).parent / "_native"
+COMPILERS = ("g++", "clang++", "c++")
+WARNINGS = ("-Wall", "-Wextra", "-Wconversion")
+COMMON_FLAGS = ("-std=c++17", "-fPIC", "-shared", "-pthread", "-fvisibility=hidden", *WARNINGS)
+LEVEL = "x86-64-v3"
+_LEVEL_FLAGS = {"avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "popcnt"}
+
+
+class BuildError(Exception):
+    """The library cannot be built; the message says why and what to do."""
+
+
+def find_compiler() -> list[str]:
+    """Return the command of a C++ compiler: ``$CXX`` if it is set, else the first of g++, clang++ and c++.
+
+    Raises:
+        BuildError: if there is none.
+    """
+    chosen = shlex.split(os.environ.get("CXX", ""))
+    for command in [chosen] if chosen else [[name] for name in COMPILERS]:
+        found = shutil.which(command[0])
+        if found:
+            return [found, *command[1:]]
+    if chosen:
+        raise BuildError(f"$CXX names {chosen[0]!r}, which is not there; unset it, or name a C++17 compiler")
+    raise BuildError(
+        "no C++ compiler found (looked for $CXX, g++, clang++ and c++); install one, e.g. the package g++ of your "
+        "distribution, and run: python -m harness.vm.build"
+    )
+
+
+def has_level() -> bool:
+    """Whether this machine runs code for the instruction set level ``LEVEL``; False where that cannot be told."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return False
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
+    return set(flags) >= _LEVEL_FLAGS
+
+
+def library_path(level: bool) -> Path:
+    """Return where the library is, as the environment asks for it: that for ``LEVEL``, or the portable one."""
+    name = "libharness_vm"
+    if os.environ.get("VM_SANITIZE"):
+        return FOLDER / f"{name}-sanitize.so"
+    if os.environ.get("VM_OPT"):
+        return FOLDER / f"{name}-O{int(os.environ['VM_OPT'])}.so"
+    return FOLDER / (f"{name}-{LEVEL}.so" if level else f"{name}.so")
+
+
+def flags_for(level: bool) -> list[str]:
+    """Return the compiler's flags for the same choice."""
+    if os.environ.get("VM_SANITIZE"):
+        flags = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    else:
+        flags = [f"-O{int(os.environ.get('VM_OPT') or 3)}"]
+    return [*COMMON_FLAGS, *flags, *([f"-march={LEVEL}"] if level else []), f'-DVM_TABLE_DIGEST="{table_digest()}"']
+
+
+def table_digest() -> str:
+    """Return the digest of the opcode table, by which a library says for which one it was built."""
+    return hashlib.sha256(TABLE.read_bytes()).hexdigest()[:16]
+
+
+def build(level: bool | None = None, force: bool = False) -> tuple[Path, bool]:
+    """Build the library, unless it is up to date.
+
+    Args:
+        level: for ``LEVEL`` (True), portable (False), or whichever this machine runs best (None).
+        force: build it anyway.
+
+    Returns:
+        Where it is, and whether it was built.
+
+    Raises:
+        BuildError: there is no compiler, or it refuses.
+    """
+    level = has_level() if level is None else level
+    compiler = find_compiler()
+    target = library_path(level)
+    flags = flags_for(level)
+    stamp = target.with_suffix(".stamp")
+    state = _state(compiler, flags)
+    if not force and target.is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == state:
+        return target, False
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:  # another process may build at the same time
+        made = Path(folder) / target.name
+        _compile([*compiler, *flags, "-o", str(made), str(SOURCES / "host.cpp")])
+        made.replace(target)
+        made.write_text(state, encoding="utf-8")
+        made.replace(stamp)
+    return target, True
+
+
+def _state(compiler: Sequence[str], flags: Sequence[str]) -> str:
+    """Return a digest of all that the library is made from."""
+    digest = hashlib.sha256()
+    version = subprocess.run([*compiler, "--version"], capture_output=True, check=False).stdout
+    for part in (*compiler, *flags):
+        digest.update(part.encode() + b"\0")
+    digest.update(version)
+    for path in [TABLE, *sorted(SOURCES.iterdir())]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _compile(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildError(f"the compiler failed with status {done.returncode}: {shlex.join(command)}\n{done.stderr}")
+    if done.stderr:
+        print(done.stderr, file=sys.stderr, end="")
+
+
+def sanitizer_environment() -> dict[str, str]:
+    """Return what the environment of a process needs to load the library that ``VM_SANITIZE=1`` builds.
+
+    Raises:
+        BuildError: if the compiler brings no sanitizer to load first.
+    """
+    compiler = find_compiler()
+    run = subprocess.run([*compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=False)
+    library = run.stdout.strip()
+    if not Path(library).is_absolute():
+        raise BuildError(f"{compiler[0]} brings no libasan.so, which the sanitizing build needs")
+    return {"VM_SANITIZE": "1", "LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build from the command line; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m harness.vm.build", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--portable", action="store_true", help=f"for any {platform.machine()}, as for a wheel")
+    parser.add_argument("--force", action="store_true", help="also if it is up to date")
+    options = parser.parse_args(arguments)
+    start = time.monotonic()
+    try:
+        path, built = build(False if options.portable else None, options.force)
+    except BuildError as error:
+        print(f"harness.vm.build: {error}", file=sys.stderr)
+        return 1
+    print(f"{path.name}: built in {time.monotonic() - start:.1f} s" if built else f"{path.name}: up to date")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

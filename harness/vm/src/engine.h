@@ -1,0 +1,290 @@
+// What an engine holds (units, samples) and how it evaluates them on the threads of the host.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "encoding.h"
+#include "verify.h"
+
+namespace vm {
+
+using Clock = std::chrono::steady_clock;
+
+inline u64 nanoseconds_since(Clock::time_point start) {
+    return static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
+}
+
+enum Status : u8 { SUCCEEDED, FAILED, NOT_HANDLED, NOT_RUN = 255 };
+enum Equality : u8 { DIFFERENT, EQUAL, UNKNOWN = 255 };
+
+inline Status status_of(const Value& v) { return v.tag == FAIL ? FAILED : v.tag == UNHANDLED ? NOT_HANDLED : SUCCEEDED; }
+inline Reason reason_of(const Value& v) { return v.tag == UNHANDLED ? static_cast<Reason>(v.num) : R_NONE; }
+
+// Memory for an arena. The system backs it page by page as it is touched.
+class Memory {
+public:
+    explicit Memory(u64 bytes) : size_(std::max<u64>(bytes, 4096)), at_(static_cast<u8*>(std::malloc(size_))) {
+        if (!at_) throw std::bad_alloc();
+    }
+    Arena arena() const {
+        allow_all(at_.get(), size_);
+        return Arena{at_.get(), at_.get(), at_.get() + size_};
+    }
+    u64 size() const { return size_; }
+
+private:
+    struct Free {
+        void operator()(u8* at) const { std::free(at); }
+    };
+    u64 size_;
+    std::unique_ptr<u8, Free> at_;
+};
+
+// Decoded values that stay.
+class Store {
+public:
+    // Decode the next value of `in`. FAIL or UNHANDLED(R_DEPTH) where that cannot be done.
+    Value keep(Reader& in) {
+        const Reader start = in;
+        for (u64 size = SMALLEST;; size *= 4) {
+            if (chunks_.empty()) add(SMALLEST);
+            u8* const mark = cx_.arena.top;
+            const Value v = decode(cx_, in);
+            if (cx_.too_deep) return cx_.too_deep = false, unhandled(R_DEPTH);
+            if (v.tag != UNHANDLED || v.num != R_ARENA) return v;
+            cx_.arena.top = mark;
+            in = start;
+            add(std::max(size, bytes_left(in)));
+        }
+    }
+
+private:
+    static constexpr u64 SMALLEST = 1 << 16;
+
+    void add(u64 size) {
+        chunks_.push_back(std::make_unique<Memory>(size));
+        cx_.arena = chunks_.back()->arena();
+    }
+
+    std::vector<std::unique_ptr<Memory>> chunks_;
+    Context cx_{{nullptr, nullptr, nullptr}, 0, false};
+};
+
+struct StoredUnit {
+    Unit unit{};
+    std::vector<u16> code, results;
+    std::vector<u32> behind, results_start;
+    std::vector<Value> constants;
+    Store store;
+};
+
+struct Sample {
+    std::size_t first;  // of its inputs among those of all samples
+    u32 inputs;
+    bool has_expected;
+    Value expected;
+};
+
+// What is to be evaluated, and where the results go. harness/vm/native.py has the same structure.
+struct Job {
+    u64 pairs;
+    const u32* units;         // of each pair
+    const u32* samples;       // of each pair
+    const u64* first_result;  // of each pair: where the results of its unit's programs begin
+    u64 results;              // how many there are
+    u8 *status, *reason, *equal;  // of each result
+    u64* nanoseconds;             // of each pair; may be null
+    const int* cancel;            // set it to end the evaluation; may be null
+    u64 arena_bytes, most_arena_bytes, most_output_bytes;
+    i64 fuel;  // of each pair
+    u32 threads;
+    u32 want_outputs, want_counters;  // whether
+    u32 reserved;
+    u64 output_bytes, retried, arena_used;  // put in: size of all outputs; pairs run again with a larger arena; most of it used
+};
+
+struct Output {
+    u32 thread;
+    u64 at, size;
+};
+
+// What a thread works with during an evaluation.
+struct Worker {
+    explicit Worker(const Job& job, u32 registers) : small(job.arena_bytes), registers(registers) {}
+
+    Memory small;
+    std::unique_ptr<Memory> large;
+    std::vector<Value> registers;
+    std::vector<u8> outputs;
+    std::vector<Counter> counters = std::vector<Counter>(COUNTERS, Counter{0, 0, 0});
+    u64 retried = 0, arena_used = 0;
+    std::string error;
+};
+
+class Engine {
+public:
+    std::vector<std::unique_ptr<StoredUnit>> units;
+    std::vector<Sample> samples;
+    std::vector<Value> inputs;
+    Store store;
+    std::mutex busy;
+
+    std::vector<Counter> counters = std::vector<Counter>(COUNTERS, Counter{0, 0, 0});
+    std::vector<Output> outputs;
+    std::vector<std::unique_ptr<Worker>> workers;
+
+    // Evaluate a job that has been checked.
+    void evaluate(Job& job) {
+        u32 registers = 1;
+        for (const auto& unit : units) registers = std::max(registers, unit->unit.registers);
+        workers.clear();
+        outputs.assign(job.want_outputs ? job.results : 0, Output{0, 0, 0});
+        std::fill(job.status, job.status + job.results, static_cast<u8>(NOT_RUN));
+        std::fill(job.reason, job.reason + job.results, static_cast<u8>(R_NONE));
+        std::fill(job.equal, job.equal + job.results, static_cast<u8>(UNKNOWN));
+        const u64 threads = std::max<u64>(1, std::min<u64>(job.threads, job.pairs));
+        for (u64 k = 0; k < threads; k++) workers.push_back(std::make_unique<Worker>(job, registers));
+        std::atomic<u64> next{0};
+        {
+            std::vector<std::thread> running;
+            const auto joined = [&]() {
+                for (auto& thread : running) thread.join();
+            };
+            try {
+                for (u32 k = 1; k < threads; k++) running.emplace_back([&, k] { work(job, next, k); });
+            } catch (...) {  // fewer threads do it as well
+            }
+            work(job, next, 0);
+            joined();
+        }
+        for (const auto& worker : workers) {
+            if (!worker->error.empty()) throw std::runtime_error(worker->error);
+            job.retried += worker->retried;
+            job.arena_used = std::max(job.arena_used, worker->arena_used);
+            for (u32 k = 0; k < COUNTERS; k++) {
+                counters[k].executions += worker->counters[k].executions;
+                counters[k].elements += worker->counters[k].elements;
+                counters[k].cycles += worker->counters[k].cycles;
+            }
+        }
+        for (const Output& output : outputs) job.output_bytes += output.size;
+    }
+
+private:
+    void work(const Job& job, std::atomic<u64>& next, u32 number) {
+        Worker& worker = *workers[number];
+        const u64 chunk = std::max<u64>(1, std::min<u64>(64, job.pairs / (workers.size() * 16)));
+        try {
+            while (!(job.cancel && *static_cast<const volatile int*>(job.cancel))) {
+                const u64 first = next.fetch_add(chunk);
+                if (first >= job.pairs) break;
+                for (u64 pair = first; pair < std::min(first + chunk, job.pairs); pair++) {
+                    const auto start = Clock::now();
+                    if (!evaluate_pair(job, worker, number, pair)) return;
+                    if (job.nanoseconds) job.nanoseconds[pair] = nanoseconds_since(start);
+                }
+            }
+        } catch (const std::exception& error) {
+            worker.error = error.what();
+            next.store(job.pairs);
+        }
+    }
+
+    // Evaluate a pair, with larger arenas as long as that may help. False if it was cancelled.
+    bool evaluate_pair(const Job& job, Worker& worker, u32 number, u64 pair) {
+        const Memory* memory = &worker.small;
+        while (true) {
+            const bool last = memory->size() >= job.most_arena_bytes;
+            const Ending ending = attempt(job, worker, number, pair, *memory, !last);
+            if (ending == CANCELLED) return false;
+            if (ending != OUT_OF_MEMORY) return true;
+            worker.retried += memory == &worker.small;
+            const u64 larger = std::min(memory->size() * 8, job.most_arena_bytes);
+            if (!worker.large || worker.large->size() < larger) {
+                worker.large.reset();
+                worker.large = std::make_unique<Memory>(larger);
+            }
+            memory = worker.large.get();
+        }
+    }
+
+    Ending attempt(const Job& job, Worker& worker, u32 number, u64 pair, const Memory& memory, bool again) {
+        const Unit& unit = units[job.units[pair]]->unit;
+        const Sample& sample = samples[job.samples[pair]];
+        Context cx{memory.arena(), job.fuel, false};
+        for (u32 k = 0; k < sample.inputs; k++) worker.registers[k] = inputs[sample.first + k];
+        const Limits limits{job.cancel, again};
+        Value bad = none();
+        Value* registers = worker.registers.data();
+        const Ending ending = job.want_counters ? run<true>(cx, unit, registers, limits, worker.counters.data(), bad)
+                                                : run<false>(cx, unit, registers, limits, nullptr, bad);
+        if (ending == CANCELLED || ending == OUT_OF_MEMORY) return ending;
+        if (ending == OUT_OF_FUEL) bad = unhandled(R_FUEL);
+        for (u32 program = 0; program < unit.programs; program++) {
+            Value outcome = cx.too_deep ? unhandled(R_DEPTH) : ending == ENDED ? outcome_of(unit, registers, program) : bad;
+            const u64 result = job.first_result[pair] + program;
+            const u32 count = unit.results_start[2 * program + 1] - unit.results_start[2 * program];
+            u8 equality = UNKNOWN;
+            if (sample.has_expected && count == 1 && outcome.tag != UNHANDLED) {
+                const Value& output = registers[unit.results[unit.results_start[2 * program]]];
+                equality = outcome.tag != FAIL && vm::equal(cx, output, sample.expected) ? EQUAL : DIFFERENT;
+                if (cx.too_deep) {
+                    outcome = unhandled(R_DEPTH);
+                    equality = UNKNOWN;
+                }
+            }
+            if (job.want_outputs && !is_bad(outcome)) {
+                outcome = put_out(job, worker, number, unit, program, outputs[result]);
+                if (is_bad(outcome)) equality = UNKNOWN;
+            }
+            job.status[result] = status_of(outcome);
+            job.reason[result] = reason_of(outcome);
+            job.equal[result] = equality;
+        }
+        worker.arena_used = std::max(worker.arena_used, static_cast<u64>(cx.arena.top - cx.arena.base));
+        return ending;
+    }
+
+    // FAIL if an output or a required register of a program is, else UNHANDLED if one is, else None.
+    static Value outcome_of(const Unit& unit, const Value* registers, u32 program) {
+        const u32 first = unit.results_start[2 * program], end = unit.results_start[2 * program + 2];
+        Value bad = none();
+        bad_operand(registers, unit.results + first, end - first, bad);
+        return bad;
+    }
+
+    // Encode a program's outputs as a tuple. UNHANDLED if that cannot be done, else None.
+    static Value put_out(const Job& job, Worker& worker, u32 number, const Unit& unit, u32 program, Output& output) {
+        const u32 first = unit.results_start[2 * program], end = unit.results_start[2 * program + 1];
+        const Value* registers = worker.registers.data();
+        const u64 begin = worker.outputs.size();
+        u64 room = 4096;
+        while (true) {
+            worker.outputs.resize(begin + room);
+            Writer out{worker.outputs.data() + begin, room, 0};
+            write_head(out, CODE_TUPLE, end - first);
+            Reason trouble = R_NONE;
+            for (u32 k = first; k < end && trouble == R_NONE; k++) {
+                trouble = encode(out, registers[unit.results[k]], job.most_output_bytes);
+            }
+            if (trouble != R_NONE || out.size <= room) {
+                const u64 size = trouble == R_NONE ? out.size : 0;
+                worker.outputs.resize(begin + size);
+                output = Output{number, begin, size};
+                return trouble == R_NONE ? none() : unhandled(trouble);
+            }
+            room = out.size;
+        }
+    }
+};
+
+}  // namespace vm

@@ -1,0 +1,400 @@
+// The interpreter of bytecode. It runs units that verify.h has let pass, and relies on what that checked.
+#pragma once
+
+#include "loops.h"
+#include "opcodes.h"
+#include "ops_colours.h"
+#include "ops_containers.h"
+#include "ops_dialect.h"
+#include "ops_grids.h"
+#include "ops_numbers.h"
+#include "ops_objects.h"
+#include "ops_patches.h"
+
+#ifndef VM_CYCLES
+#define VM_CYCLES() static_cast<u64>(0)  // the launcher names a clock
+#endif
+
+namespace vm {
+
+constexpr u32 MOST_FRAMES = 16;    // how deep loops and ifs may nest
+constexpr u32 POLL_INTERVAL = 64;  // instructions from one look at the cancel flag to the next
+constexpr u64 WORTH_MOVING = 512;  // bytes of garbage behind a value
+
+// One or more programs that share their instructions.
+struct Unit {
+    const u16* code;  // instructions of FIELDS fields
+    u32 n;
+    const u32* behind;  // of a loop or an if: the instruction behind its body or arms
+    const Value* constants;
+    u32 registers, inputs, programs, depth;
+    const u16* results;        // output registers of the first program, its required ones, those of the second, ...
+    const u32* results_start;  // where each of these lists begins in results, and the end: 2 * programs + 1
+};
+
+struct Counter {
+    u64 executions, elements, cycles;
+};
+constexpr u32 COUNTERS = static_cast<u32>(OPCODES) + static_cast<u32>(LOOP_KINDS);  // opcodes, then loop kinds
+
+// How to run, besides what to run.
+struct Limits {
+    const volatile int* cancel;  // stop soon once it is not 0; may be null
+    bool stop_without_memory;    // the caller will try again with a larger arena
+};
+
+enum Ending : u8 { ENDED, STOPPED, OUT_OF_FUEL, OUT_OF_MEMORY, CANCELLED };
+
+// A loop or an if in progress.
+struct Frame {
+    u16 op, dst, element, other;  // element, other: the registers that the body finds its elements in
+    u8 kind;
+    u32 body, behind;   // first instruction of the body, first behind all
+    u64 k, n, columns;  // iteration; iterations; of a product, the length of its second container
+    Value container, rank;
+    const Value *items, *others;
+    Value* results;
+    u8 *loop_mark, *mark;  // of the arena, where the loop and where the iteration began
+};
+
+// FAIL if one of the operands is, else UNHANDLED if one is.
+VM_FN bool bad_operand(const Value* registers, const u16* operands, u32 count, Value& bad) {
+    bool found = false;
+    for (u32 k = 0; k < count; k++) {
+        const Value& v = registers[operands[k]];
+        if (is_bad(v) && (!found || v.tag == FAIL)) {
+            bad = v;
+            found = true;
+        }
+    }
+    return found;
+}
+
+#define VM_OPERANDS_1 registers[at[2]]
+#define VM_OPERANDS_2 VM_OPERANDS_1, registers[at[3]]
+#define VM_OPERANDS_3 VM_OPERANDS_2, registers[at[4]]
+#define VM_OPERANDS_4 VM_OPERANDS_3, registers[at[5]]
+#define CONTROL(name, semantics)
+#define LOOP_KIND(name, semantics)
+#define OPERATION(name, arity, semantics)                       \
+    case OP_##name:                                             \
+        if (bad_operand(registers, at + 2, arity, bad)) return bad; \
+        return op_##name(cx, VM_OPERANDS_##arity);
+
+// The result of the operation at `at`.
+VM_NOINLINE Value operate(Context& cx, const Value* registers, const u16* at) {
+    Value bad = none();
+    switch (at[0]) {
+#include "../opcodes.def"
+        default: return unhandled(R_FORM);
+    }
+}
+#undef CONTROL
+#undef LOOP_KIND
+#undef OPERATION
+
+VM_FN bool is_since(const Context& cx, const u8* mark, const void* pointer) {
+    const u8* at = static_cast<const u8*>(pointer);
+    return at >= mark && at < cx.arena.top;
+}
+
+VM_FN u64 round_up(u64 size) { return (size + 15u) & ~static_cast<u64>(15); }
+
+VM_FN void move_down(u8* to, const void* from, u64 size) {
+    allow_all(to, size);
+    memmove(to, from, size);
+    allow(to, round_up(size));
+}
+
+// Move a patch down to `mark`. Its parts keep their order, so that none is written over before it is moved.
+VM_FN void move_patch(Context& cx, u8* mark, Value& v) {
+    Patch p = *v.patch;
+    const u64 rows_size = sizeof(u64) * p.h * p.words, plane_size = static_cast<u64>(p.h) * p.w;
+    const bool move_rows = is_since(cx, mark, p.rows);
+    const bool move_plane = p.object && p.colour == MANY_COLOURS && is_since(cx, mark, p.plane);
+    const bool plane_first = move_plane && reinterpret_cast<const u8*>(p.plane) < reinterpret_cast<const u8*>(p.rows);
+    const u64 needed = sizeof(Patch) + (move_rows ? round_up(rows_size) : 0) +
+                       (move_plane ? round_up(plane_size) : 0) + 3 * GAP;
+    if (needed + 64 > static_cast<u64>(cx.arena.top - mark)) return;
+    u8* to = mark;
+    for (u32 part = 0; part < 2; part++) {
+        const bool is_plane = (part == 0) == plane_first;
+        if (is_plane ? !move_plane : !move_rows) continue;
+        const u64 size = is_plane ? plane_size : rows_size;
+        move_down(to, is_plane ? static_cast<const void*>(p.plane) : static_cast<const void*>(p.rows), size);
+        if (is_plane) {
+            p.plane = reinterpret_cast<const i8*>(to);
+        } else {
+            p.rows = reinterpret_cast<const u64*>(to);
+        }
+        to += round_up(size) + GAP;
+    }
+    move_down(to, &p, sizeof(Patch));
+    v = of_patch(reinterpret_cast<const Patch*>(to));
+    cx.arena.top = to + round_up(sizeof(Patch)) + GAP;
+}
+
+// Give up what the arena holds from `mark` on, but for v; if that is quickly done.
+VM_FN void release(Context& cx, u8* mark, Value& v) {
+    const void* at = nullptr;  // of what v points to
+    switch (v.tag) {
+        case GRID: at = v.grid; break;
+        case PATCH: at = v.patch; break;
+        case ROW: at = v.bytes; break;
+        case TUPLE:
+        case SET: at = v.seq; break;
+        default: break;
+    }
+    if (!at || !is_since(cx, mark, at)) {
+        cx.arena.top = mark;
+    } else if (static_cast<u64>(cx.arena.top - mark) < WORTH_MOVING) {
+        return;
+    } else if (v.tag == GRID) {
+        const u64 size = sizeof(u32) * 2 + static_cast<u64>(v.grid->h) * v.grid->w;
+        move_down(mark, v.grid, size);
+        v = of_grid(reinterpret_cast<const Grid*>(mark));
+        cx.arena.top = mark + round_up(size) + GAP;
+    } else if (v.tag == PATCH) {
+        move_patch(cx, mark, v);
+    }
+}
+
+VM_FN bool takes_two(u8 kind) { return kind == LOOP_zip || kind == LOOP_zip_merge || kind == LOOP_product; }
+VM_FN bool takes_rank(u8 kind) { return kind == LOOP_arg_rank || kind == LOOP_val_rank; }
+
+template <bool COUNTING>
+struct Machine {
+    Context& cx;
+    const Unit& unit;
+    Value* registers;
+    const Limits& limits;
+    Counter* counters;
+    Frame* frames;
+    u32 depth, pc;
+
+    VM_FN_MEMBER void count(u32 which, u64 elements, u64 since) {
+        counters[which].executions++;
+        counters[which].elements += elements;
+        counters[which].cycles += VM_CYCLES() - since;
+    }
+
+    VM_FN_MEMBER Value operation(const u16* at) {
+        if (!COUNTING) return operate(cx, registers, at);
+        const u64 since = VM_CYCLES();
+        const Value v = operate(cx, registers, at);
+        const Value& a = registers[at[2]];
+        count(at[0], is_container(v) ? length(v) : is_container(a) ? length(a) : 1, since);
+        return v;
+    }
+
+    // Begin iteration k of the innermost loop; false without fuel.
+    VM_FN_MEMBER bool iterate(Frame& f) {
+        if (--cx.fuel < 0) return false;
+        pc = f.body;
+        if (f.op == CONTROL_repeat) return true;
+        f.mark = cx.arena.top;
+        if (f.kind == LOOP_product) {
+            registers[f.element] = f.items[f.k / f.columns];
+            registers[f.other] = f.others[f.k % f.columns];
+            return true;
+        }
+        registers[f.element] = f.items[f.k];
+        if (f.others) registers[f.other] = f.others[f.k];
+        return true;
+    }
+
+    VM_FN_MEMBER Value finish(Frame& f) {
+        const u64 since = COUNTING ? VM_CYCLES() : 0;
+        Value v = finish_loop(cx, f.kind, f.container, f.items, f.results, f.n, f.rank);
+        release(cx, f.loop_mark, v);
+        if (COUNTING) count(static_cast<u32>(OPCODES) + f.kind, f.n, since);
+        return v;
+    }
+
+    // Set a loop up. True if its body has to run; otherwise v is its result.
+    VM_FN_MEMBER bool enter_loop(const u16* at, Frame& f, Value& v) {
+        const u8 kind = static_cast<u8>(at[6]);
+        const bool two = takes_two(kind);
+        const u16 operands[3] = {at[2], two ? at[3] : at[2], takes_rank(kind) ? at[7] : at[2]};
+        if (bad_operand(registers, operands, 3, v)) return false;
+        v = fail();
+        const Value &a = registers[operands[0]], &b = registers[operands[1]];
+        if (!is_container(a) || !is_container(b)) return false;
+        f.loop_mark = cx.arena.top;
+        f.op = CONTROL_loop;
+        f.dst = at[1];
+        f.element = at[4];
+        f.other = at[5];
+        f.kind = kind;
+        f.body = pc + 1;
+        f.behind = unit.behind[pc];
+        f.k = 0;
+        f.columns = length(b);
+        f.n = kind == LOOP_product ? length(a) * f.columns : two ? least_of(length(a), f.columns) : length(a);
+        f.container = a;
+        f.rank = takes_rank(kind) ? registers[at[7]] : none();
+        f.items = f.others = nullptr;
+        f.results = nullptr;
+        if (COUNTING) {
+            counters[CONTROL_loop].executions++;
+            counters[CONTROL_loop].elements += f.n;
+        }
+        if (!f.n) {
+            v = finish(f);
+            return false;
+        }
+        f.items = items_of(cx, a);
+        if (two) f.others = items_of(cx, b);
+        f.results = allocate_array<Value>(cx, f.n);
+        v = unhandled(R_ARENA);
+        return f.items && (!two || f.others) && f.results;
+    }
+
+    VM_FN_MEMBER bool enter_repeat(const u16* at, Frame& f, Value& v) {
+        if (bad_operand(registers, at + 2, 2, v)) return false;
+        v = fail();
+        const Value& times = registers[at[2]];
+        if (!is_int(times) || times.num < 1) return false;
+        if (COUNTING) {
+            counters[CONTROL_repeat].executions++;
+            counters[CONTROL_repeat].elements += static_cast<u64>(times.num);
+        }
+        f.op = CONTROL_repeat;
+        f.dst = at[1];
+        f.element = at[4];
+        f.body = pc + 1;
+        f.behind = unit.behind[pc];
+        f.k = 0;
+        f.n = static_cast<u64>(times.num);
+        f.mark = cx.arena.top;
+        registers[at[4]] = registers[at[3]];
+        return true;
+    }
+
+    // Take the result of an iteration. True if the loop goes on; otherwise v is its result.
+    VM_FN_MEMBER bool leave_iteration(Frame& f, Value& v) {
+        release(cx, f.mark, v);
+        f.k++;
+        if (f.op == CONTROL_repeat) {
+            registers[f.element] = v;
+            return f.k < f.n;
+        }
+        f.results[f.k - 1] = v;
+        if (f.kind == LOOP_extract && is_tuple(f.container) && is_truthy(v)) {
+            v = f.items[f.k - 1];
+            return false;
+        }
+        if (f.k < f.n) return true;
+        v = finish(f);
+        return false;
+    }
+
+    // Run the unit. `bad` is what stopped it, if it is STOPPED.
+    VM_FN_MEMBER Ending run(Value& bad) {
+        u32 until_poll = POLL_INTERVAL;
+        const bool alone = unit.programs == 1;
+        while (true) {
+            if (--cx.fuel < 0) return OUT_OF_FUEL;
+            if (--until_poll == 0) {
+                if (limits.cancel && *limits.cancel) return CANCELLED;
+                until_poll = POLL_INTERVAL;
+            }
+            const u16* at = unit.code + static_cast<u64>(pc) * FIELDS;
+            u16 dst = at[1];
+            Value v = none();
+            if (at[0] >= CONTROLS) {
+                v = operation(at);
+                pc++;
+            } else {
+                bool body = false;  // whether to go on in a body or an arm rather than put v into dst
+                switch (at[0]) {
+                    case CONTROL_end: return ENDED;
+                    case CONTROL_constant:
+                        v = unit.constants[at[2]];
+                        pc++;
+                        break;
+                    case CONTROL_move:
+                        v = registers[at[2]];
+                        pc++;
+                        break;
+                    case CONTROL_loop:
+                    case CONTROL_repeat: {
+                        Frame& f = frames[depth];
+                        body = at[0] == CONTROL_loop ? enter_loop(at, f, v) : enter_repeat(at, f, v);
+                        if (body) {
+                            depth++;
+                            if (!iterate(f)) return OUT_OF_FUEL;
+                        } else {
+                            pc = unit.behind[pc];
+                        }
+                        break;
+                    }
+                    case CONTROL_next: {
+                        Frame& f = frames[depth - 1];
+                        v = registers[at[2]];
+                        if (is_bad(v)) break;
+                        body = leave_iteration(f, v);
+                        if (body) {
+                            if (!iterate(f)) return OUT_OF_FUEL;
+                        } else {
+                            depth--;
+                            dst = f.dst;
+                            pc = f.behind;
+                        }
+                        break;
+                    }
+                    case CONTROL_if_: {
+                        const Value& condition = registers[at[2]];
+                        if (is_bad(condition)) {
+                            v = condition;
+                            pc = unit.behind[pc];
+                            break;
+                        }
+                        Frame& f = frames[depth++];
+                        f.op = CONTROL_if_;
+                        f.dst = dst;
+                        f.behind = unit.behind[pc];
+                        pc += is_truthy(condition) ? 1u : 1u + at[3];
+                        body = true;
+                        break;
+                    }
+                    default: {  // arm
+                        const Frame& f = frames[--depth];
+                        v = registers[at[2]];
+                        dst = f.dst;
+                        pc = f.behind;
+                        break;
+                    }
+                }
+                if (body) continue;
+            }
+            if (is_bad(v)) {
+                if (v.tag == UNHANDLED && v.num == R_ARENA && limits.stop_without_memory) return OUT_OF_MEMORY;
+                if (alone) {
+                    bad = v;
+                    return STOPPED;
+                }
+                if (depth) {  // what encloses a bad result has it too, out to the top level
+                    dst = frames[0].dst;
+                    pc = frames[0].behind;
+                    depth = 0;
+                }
+            }
+            registers[dst] = v;
+        }
+    }
+};
+
+// Run a unit on inputs that the caller has put into the first registers. The arena must be 16-byte aligned.
+template <bool COUNTING>
+VM_FN Ending run(Context& cx, const Unit& unit, Value* registers, const Limits& limits, Counter* counters, Value& bad) {
+    Frame* frames = allocate_array<Frame>(cx, unit.depth);
+    if (!frames) {
+        bad = unhandled(R_ARENA);
+        return limits.stop_without_memory ? OUT_OF_MEMORY : STOPPED;
+    }
+    Machine<COUNTING> machine{cx, unit, registers, limits, counters, frames, 0, 0};
+    return machine.run(bad);
+}
+
+}  // namespace vm

@@ -1,0 +1,173 @@
+// The algebra of patches: unions, common cells and differences by words of their masks.
+#pragma once
+
+#include "order.h"
+
+namespace vm {
+
+// The 64 bits of row r of a patch that begin at column `from` of its box, which may lie outside it.
+VM_FN u64 window(const Patch& p, u32 r, i64 from) {
+    const u64* row = p.rows + static_cast<u64>(r) * p.words;
+    if (from < 0) return from > -64 ? row[0] << -from : 0;
+    const u64 word = static_cast<u64>(from) >> 6, by = static_cast<u64>(from) & 63;
+    if (word >= p.words) return 0;
+    const u64 bits = row[word] >> by;
+    return by && word + 1 < p.words ? bits | row[word + 1] << (64 - by) : bits;
+}
+
+// A box that grows over patches.
+struct Extent {
+    i64 top, left, bottom, right;
+};
+
+VM_FN Extent extent_of(const Patch& p) {
+    return Extent{p.top, p.left, static_cast<i64>(p.top) + p.h - 1, static_cast<i64>(p.left) + p.w - 1};
+}
+
+VM_FN void grow(Extent& e, const Extent& by) {
+    e.top = least_of(e.top, by.top);
+    e.left = least_of(e.left, by.left);
+    e.bottom = greatest_of(e.bottom, by.bottom);
+    e.right = greatest_of(e.right, by.right);
+}
+
+VM_FN bool fits_mask(const Extent& e) {
+    return e.bottom - e.top < MOST_ROWS && e.right - e.left < MOST_COLUMNS;
+}
+
+// Make a mask of zeros over an extent that fits; false if the arena is full.
+VM_FN bool new_mask(Context& cx, Mask& m, const Extent& e, bool with_plane) {
+    return new_mask(cx, m, static_cast<i32>(e.top), static_cast<i32>(e.left), static_cast<u32>(e.bottom - e.top + 1),
+                    static_cast<u32>(e.right - e.left + 1), with_plane);
+}
+
+// Add the cells of row r of a patch to a mask with a plane; false if one of them has another colour there.
+VM_FN bool add_colours(Mask& m, const Patch& p, u32 r) {
+    const u32 row = static_cast<u32>(p.top - m.top) + r, column = static_cast<u32>(p.left - m.left);
+    i8* plane = m.plane + static_cast<u64>(row) * m.w + column;
+    for (u32 word = 0; word < p.words; word++) {
+        for (u64 bits = p.rows[static_cast<u64>(r) * p.words + word]; bits; bits &= bits - 1) {
+            const u32 k = word * 64 + lowest_bit(bits);
+            const i8 colour = static_cast<i8>(colour_at(p, r, k));
+            if (m.get(row, column + k) && plane[k] != colour) return false;
+            plane[k] = colour;
+        }
+    }
+    return true;
+}
+
+// Add the cells of a patch, which lies within the mask; false if a location would get two colours.
+VM_FN bool add_patch(Mask& m, const Patch& p) {
+    const u32 column = static_cast<u32>(p.left - m.left), skip = column >> 6, by = column & 63;
+    for (u32 r = 0; r < p.h; r++) {
+        if (m.plane && !add_colours(m, p, r)) return false;
+        const u64* source = p.rows + static_cast<u64>(r) * p.words;
+        u64* row = m.rows + (static_cast<u64>(p.top - m.top) + r) * m.words + skip;
+        for (u32 word = 0; word < p.words; word++) {
+            row[word] |= source[word] << by;
+            if (by && skip + word + 1 < m.words) row[word + 1] |= source[word] >> (64 - by);
+        }
+    }
+    return true;
+}
+
+// The union of those of n values that are not empty, all of them patches. IS_UNKNOWN if they are not all locations or
+// all cells, lie too far apart, or if a location has two colours; IS_EMPTY if there is none.
+VM_FN Form union_of_patches(Context& cx, const Value* values, u64 n, Value& result) {
+    const Patch* first = nullptr;
+    Extent extent{};
+    bool same_colour = true;
+    u64 count = 0;
+    for (u64 k = 0; k < n; k++) {
+        if (values[k].tag != PATCH) {
+            if (length(values[k])) return IS_UNKNOWN;
+            continue;
+        }
+        const Patch& p = *values[k].patch;
+        if (!count++) {
+            first = &p;
+            extent = extent_of(p);
+            result = values[k];
+        }
+        if (p.object != first->object) return IS_UNKNOWN;
+        same_colour &= p.colour == first->colour;
+        grow(extent, extent_of(p));
+    }
+    if (count <= 1) return count ? IS_PATCH : IS_EMPTY;
+    if (!fits_mask(extent)) return IS_UNKNOWN;
+    Mask m;
+    const bool many = first->object && (!same_colour || first->colour == MANY_COLOURS);
+    if (!new_mask(cx, m, extent, many)) return NO_MEMORY;
+    for (u64 k = 0; k < n; k++) {
+        if (values[k].tag == PATCH && !add_patch(m, *values[k].patch)) return IS_UNKNOWN;
+    }
+    result = finish(cx, m, first->object, many ? MANY_COLOURS : first->colour);
+    return is_bad(result) ? NO_MEMORY : IS_PATCH;
+}
+
+// A mask of a patch's own box, with a copy of its bits and its own plane; false if the arena is full.
+VM_FN bool copy_mask(Context& cx, Mask& m, const Patch& p) {
+    const u64 words = static_cast<u64>(p.h) * p.words;
+    m = Mask{p.top, p.left, p.h, p.w, p.words, allocate_array<u64>(cx, words), const_cast<i8*>(p.plane)};
+    if (m.rows) memcpy(m.rows, p.rows, words * sizeof(u64));
+    return m.rows != nullptr;
+}
+
+// The patch of a mask that copy_mask made of p and that has lost cells since; p itself if it has not.
+VM_FN Value finish_part(Context& cx, const Mask& m, const Patch& p, bool changed) {
+    return changed ? finish(cx, m, p.object, p.colour) : of_patch(&p);
+}
+
+// Those of `common` bits, at columns from word * 64 on, whose colours agree in both patches.
+VM_FN u64 of_same_colour(const Patch& p, u32 r, u32 word, const Patch& q, u64 common) {
+    u64 same = 0;
+    for (u64 bits = common; bits; bits &= bits - 1) {
+        const u32 k = word * 64 + lowest_bit(bits);
+        const u32 row = static_cast<u32>(p.top + static_cast<i64>(r) - q.top);
+        const u32 column = static_cast<u32>(p.left + static_cast<i64>(k) - q.left);
+        if (colour_at(p, r, k) == colour_at(q, row, column)) same |= bits & (0 - bits);
+    }
+    return same;
+}
+
+// The cells of p that are (keep_common) or are not in q.
+VM_FN Value part_of(Context& cx, const Patch& p, const Patch& q, bool keep_common) {
+    const Value nothing = keep_common ? empty_set() : of_patch(&p);
+    if (p.object != q.object) return nothing;
+    const bool single = p.colour != MANY_COLOURS && q.colour != MANY_COLOURS;
+    if (p.object && single && p.colour != q.colour) return nothing;
+    Mask m;
+    if (!copy_mask(cx, m, p)) return unhandled(R_ARENA);
+    bool changed = false;
+    for (u32 r = 0; r < p.h; r++) {
+        const i64 row = static_cast<i64>(p.top) + r - q.top;
+        const bool beside = row >= 0 && row < q.h;
+        for (u32 word = 0; word < p.words; word++) {
+            u64& bits = m.rows[static_cast<u64>(r) * p.words + word];
+            const i64 from = static_cast<i64>(p.left) + word * 64 - q.left;
+            u64 common = beside ? bits & window(q, static_cast<u32>(row), from) : 0;
+            if (common && p.object && !single) common = of_same_colour(p, r, word, q, common);
+            const u64 kept = keep_common ? common : bits & ~common;
+            changed |= kept != bits;
+            bits = kept;
+        }
+    }
+    return finish_part(cx, m, p, changed);
+}
+
+// The patch without those of its cells, `items` in canonical order, whose `keep` is false.
+template <class F>
+VM_FN Value kept_cells(Context& cx, const Patch& p, const Value* items, F keep) {
+    Mask m;
+    if (!copy_mask(cx, m, p)) return unhandled(R_ARENA);
+    bool changed = false;
+    for (u64 k = 0; k < p.count; k++) {
+        if (keep(k)) continue;
+        const u32 r = static_cast<u32>(items[k].at.i - p.top), column = static_cast<u32>(items[k].at.j - p.left);
+        m.rows[static_cast<u64>(r) * m.words + (column >> 6)] &= ~(static_cast<u64>(1) << (column & 63));
+        changed = true;
+    }
+    return finish_part(cx, m, p, changed);
+}
+
+}  // namespace vm

@@ -1,0 +1,196 @@
+"""A configuration is refused before anything runs, with every key that is wrong and what to write instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.config import Config, ConfigError, make_config, parse_change, read_config, to_yaml
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+
+
+def refused(**values) -> str:
+    with pytest.raises(ConfigError) as caught:
+        make_config(values, "here.yaml")
+    message = str(caught.value)
+    assert message.startswith("here.yaml: ")
+    return message
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_shipped_configurations_are_good(path):
+    config = read_config(path)
+    assert config.name == path.stem
+
+
+def test_there_are_shipped_configurations():
+    assert (CONFIGS / "local.yaml") in set(CONFIGS.glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [("sampels_per_task", "samples_per_task"), ("mode", "modes"), ("worker", "workers"), ("timeout_s", "program_timeout_s")],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(key, nearest):
+    message = refused(**{key: 1})
+    assert f"unknown key {key!r}" in message
+    assert nearest in message.partition("nearest: ")[2]
+
+
+def test_an_unknown_key_that_is_like_none():
+    assert refused(zzz=1) == "here.yaml: unknown key 'zzz'"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("samples_per_task", "3"),  # what papermill -p makes of it where it is not careful
+        ("samples_per_task", True),
+        ("samples_per_task", 2.0),
+        ("samples_per_task", 0),
+        ("workers", "null"),
+        ("workers", -1),
+        ("seed", 1.5),
+        ("seed", None),
+        ("program_timeout_s", "10"),
+        ("program_timeout_s", 0),
+        ("program_timeout_s", -1.0),
+        ("program_timeout_s", 1e-9),  # a timer of no time at all never rings
+        ("program_timeout_s", float("nan")),
+        ("program_timeout_s", float("inf")),
+        ("worker_memory_gb", 0.0),
+        ("worker_memory_gb", float("inf")),
+        ("min_block_s", True),
+        ("confidence", 95),
+        ("confidence", 0.5),
+        ("profile", "yes"),
+        ("profile", 1),
+        ("modes", "sequential"),
+        ("modes", []),
+        ("programs", "solvers.py"),
+        ("programs", []),
+        ("programs", [1]),
+        ("tasks", 0),
+        ("tasks", "007bbfb7"),
+        ("tasks", True),
+        ("name", 3),
+        ("name", "a/b"),
+        ("name", ""),
+        ("name", "-x"),
+        ("data", None),
+    ],
+)
+def test_wrong_types_and_values(key, value):
+    message = refused(**{key: value})
+    assert key in message
+    assert repr(value if key != "programs" or value != [1] else 1) in message
+
+
+def test_types_that_fit():
+    config = make_config({"program_timeout_s": 3, "tasks": 5, "samples_per_task": None}, "here")
+    assert (config.program_timeout_s, config.tasks, config.samples_per_task) == (3.0, 5, None)
+    assert make_config({"tasks": ["007bbfb7"]}, "here").tasks == ["007bbfb7"]
+
+
+def test_an_unknown_mode():
+    message = refused(modes=["sequential", "paralel_cpu"])
+    assert "unknown mode 'paralel_cpu'; nearest: parallel_cpu" in message
+    assert "eager_gpu" in message
+
+
+def test_impossible_combinations():
+    assert "min_blocks (9) is above max_blocks (8)" in refused(min_blocks=9, max_blocks=8)
+    assert "20 s, more than max_mode_s (10 s)" in refused(min_blocks=10, min_block_s=2.0, max_mode_s=10.0)
+    assert "'sequential' is there twice" in refused(modes=["sequential", "parallel_cpu", "sequential"])
+    assert "null means all" in refused(tasks=[])
+
+
+def test_all_problems_are_told_at_once():
+    message = refused(sampels_per_task=3, workers="2", modes=["gpu"], seed=0)
+    assert len(message.splitlines()) == 4
+    assert all(word in message for word in ("sampels_per_task", "workers", "'gpu'"))
+    message = refused(min_blocks=9, max_blocks=8, name="a b")
+    assert "min_blocks" in message
+    assert "'a b'" in message
+
+
+def test_a_task_whose_name_yaml_takes_for_a_number(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("tasks: [25ff71a9, 00576224]\n")
+    with pytest.raises(ConfigError, match="needs quotes"):
+        read_config(path)
+    path.write_text("tasks: [25ff71a9, '00576224']\n")
+    assert read_config(path).tasks == ["25ff71a9", "00576224"]
+
+
+def test_a_file_and_changes_to_it(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("seed: 1\nworkers: 3\n")
+    config = read_config(path, {"workers": None, "samples_per_task": 4})
+    assert (config.name, config.seed, config.workers, config.samples_per_task) == ("mine", 1, None, 4)
+    path.write_text("")
+    assert read_config(path) == Config(name="mine")
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"a: [1", "is not YAML"),
+        (b"\xff\xfe\x00\x01", "is not YAML"),
+        (b"- 1\n- 2\n", "holds list, not keys and values"),
+        (b"just words", "holds str"),
+        (b"1: 2\n", "1"),
+        (b"modes:\n  sequential: true\n", "modes"),
+    ],
+)
+def test_files_that_are_no_configuration(tmp_path, content, part):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read_config(path)
+    assert str(path) in str(caught.value)
+    assert part in str(caught.value)
+
+
+def test_files_that_are_not_there(tmp_path):
+    (tmp_path / "local.yaml").write_text("")
+    with pytest.raises(ConfigError, match=r"cannot be read: No such file.*nearest: .*local\.yaml"):
+        read_config(tmp_path / "locl.yaml")
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        read_config(tmp_path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_config(tmp_path / "gone" / "c.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("workers=4", ("workers", 4)),
+        ("workers=", ("workers", None)),
+        ("workers=null", ("workers", None)),
+        ("programs=[a.py, b.py:solve_x]", ("programs", ["a.py", "b.py:solve_x"])),
+        ("data=kaggle:x/y=z", ("data", "kaggle:x/y=z")),
+        (" seed = 1 ", ("seed", 1)),
+        ("precision=0.5", ("precision", 0.5)),
+        ("profile=false", ("profile", False)),
+    ],
+)
+def test_changes(text, expected):
+    assert parse_change(text) == expected
+
+
+@pytest.mark.parametrize("text", ["workers", "workers=[1", "workers={"])
+def test_changes_that_cannot_be_read(text):
+    with pytest.raises(ConfigError, match="--set workers"):
+        parse_change(text)
+
+
+def test_a_configuration_as_run_is_read_again(tmp_path):
+    config = make_config(
+        {"name": "x", "tasks": ["00576224", "007bbfb7"], "workers": 3, "run_dir": str(tmp_path), "data": "é: #"}, "here"
+    )
+    path = tmp_path / "config.yaml"
+    path.write_text(to_yaml(config))
+    assert read_config(path) == config.model_copy(update={"run_dir": None})
