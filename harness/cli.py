@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.atomic import write_atomic
 from harness.config import Config, ConfigError, parse_change, read_config
 from harness.samples import BadDataError
 
@@ -159,7 +160,6 @@ def _conclude(folder: Path) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     from harness.check import CheckOptions, check_programs, describe  # noqa: PLC0415
-    from harness.run.journal import write_atomic  # noqa: PLC0415
 
     options = CheckOptions(
         source=arguments.data,

@@ -150,7 +150,9 @@ def batt(task_id, S, I, C, log_path):
     s.append((64, "direction", direction))
     o.append((65, "first moved", move(I, first_object, direction)))
     o.append((66, "all shifted", paint(cover(I, merge_f(objects_5)), merge_f(moved))))
-    o.append((67, "smallest at its places", fill(I, least, mapply(lambda at: shift(asindices(I), at), of_smallest))))
+    o.append(
+        (67, "smallest at its places", fill(I, least, mapply(lambda at: shift(normalize(smallest), at), of_smallest)))
+    )
 
     # Colours.
     rarest = f_ofcolor(I, least)

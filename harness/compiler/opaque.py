@@ -6,17 +6,18 @@ program may catch it.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NoReturn
 
-import harness.dsl
+import harness
 from harness.compiler.errors import Untraceable
 from harness.compiler.ir import Node
 
-_OUR_FOLDERS = (str(Path(__file__).parent), str(Path(harness.dsl.__file__).parent))
+_OUR_FOLDERS = tuple(str(Path(harness.__file__).parent / part) + os.sep for part in ("compiler", "dsl", "vm"))
 
 refusals: list[Untraceable] = []
 """Of the program that is being traced, in order."""
@@ -39,10 +40,18 @@ def refuse(what: str) -> NoReturn:
     raise error
 
 
+def _refusing(what: str) -> Callable[..., NoReturn]:
+    def refused(*_: object) -> NoReturn:
+        refuse(f"Python {what}")
+
+    return refused
+
+
 class _Opaque:
     """Something that refuses every operation of Python's."""
 
     __slots__ = ()
+    __class__ = property(_refusing("asks for the type of a computed value"))  # type: ignore[assignment]  # isinstance
 
     def __hash__(self) -> int:
         if _hashable[-1] or may_be_hashed(sys._getframe(1)):
@@ -92,18 +101,9 @@ _REFUSED = {
 }
 
 
-def _refusing(what: str) -> Callable[..., NoReturn]:
-    def refused(*_: object) -> NoReturn:
-        refuse(f"Python {what}")
-
-    return refused
-
-
 for _what, _names in _REFUSED.items():
     for _name in _names:
         setattr(_Opaque, f"__{_name}__", _refusing(_what))
-# isinstance asks for it
-_Opaque.__class__ = property(_refusing("asks for the type of a computed value"))  # type: ignore[assignment,method-assign]
 
 
 class Symbol(_Opaque):

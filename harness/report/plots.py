@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from harness.atomic import write_atomic
 from harness.measure.stats import median_interval
 from harness.report.format import (
     confidence_level,
@@ -29,7 +30,6 @@ from harness.report.frames import BASELINE, Run
 from harness.report.style import INK, ROW, WIDTH, mode_colour, styled
 from harness.report.svg import svg_document
 from harness.report.tables import baseline_mode, family_table, measured_modes, mode_table, program_table
-from harness.run.journal import write_atomic
 
 SLOWEST = 10
 # From this ratio of the greatest to the least value on, an axis is logarithmic.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.atomic import write_atomic
 from harness.report.dashboard import render_dashboard
 from harness.report.frames import load_run
 from harness.report.plots import write_plots
 from harness.report.text import report_markdown
-from harness.run.journal import write_atomic
 
 
 def write_report(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The virtual machine's host library as Python sees it: thin wrappers over its plain C interface, fed with NumPy buffers.
+"""The virtual machine's host library as Python sees it: thin wrappers over its C interface, fed with NumPy buffers.
 
 Calls release the interpreter lock. The library is loaded when the first call needs it.
 """
@@ -6,19 +6,30 @@ Calls release the interpreter lock. The library is loaded when the first call ne
 from __future__ import annotations
 
 import ctypes
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.vm import build, encoding
-from harness.vm.opcodes import OPERATION
+from harness.vm.opcodes import FIELDS, LOOP_KIND, OPCODES, OPERATION
 
 REASONS = ("none", "arena", "fuel", "overflow", "form", "depth")
 """Why the machine did not handle an evaluation, by number."""
 
 OK, FAILED, NOT_HANDLED, NOT_RUN = 0, 1, 2, 255
 """Values of a status."""
+
+DIFFERENT, EQUAL, UNKNOWN = 0, 1, 255
+"""Whether an output is the expected one."""
+
+COUNTERS = (*(opcode.name for opcode in OPCODES), *(f"loop {name}" for name in LOOP_KIND))
+"""What is counted, in the order of ``NativeEngine.counters``; control instructions come before operations."""
 
 _ERRORS = {1: "bad argument", 2: "out of memory", 3: "refused", 4: "busy", 5: "internal error"}
 _OPERATION_ARENA = 64 << 20
@@ -50,6 +61,56 @@ class Fail:
 FAIL = Fail()
 
 
+class _Job(ctypes.Structure):
+    """``Job`` of engine.h."""
+
+    _fields_ = (
+        ("pairs", ctypes.c_uint64),
+        ("units", ctypes.c_void_p),
+        ("samples", ctypes.c_void_p),
+        ("first_result", ctypes.c_void_p),
+        ("results", ctypes.c_uint64),
+        ("status", ctypes.c_void_p),
+        ("reason", ctypes.c_void_p),
+        ("equal", ctypes.c_void_p),
+        ("nanoseconds", ctypes.c_void_p),
+        ("cancel", ctypes.c_void_p),
+        ("arena_bytes", ctypes.c_uint64),
+        ("most_arena_bytes", ctypes.c_uint64),
+        ("most_output_bytes", ctypes.c_uint64),
+        ("fuel", ctypes.c_int64),
+        ("threads", ctypes.c_uint32),
+        ("want_outputs", ctypes.c_uint32),
+        ("want_counters", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
+        ("output_bytes", ctypes.c_uint64),
+        ("retried", ctypes.c_uint64),
+        ("arena_used", ctypes.c_uint64),
+    )
+
+
+_U32, _U64, _ADDRESS = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_void_p
+_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "vm_message": (ctypes.c_char_p, ()),
+    "vm_table_digest": (ctypes.c_char_p, ()),
+    "vm_counters_count": (_U32, ()),
+    "vm_create": (ctypes.c_int, (_ADDRESS,)),
+    "vm_destroy": (None, (_ADDRESS,)),
+    "vm_add_unit": (
+        ctypes.c_int,
+        (_ADDRESS, _ADDRESS, _U32, _U32, _U32, ctypes.c_char_p, _U64, _U32, _ADDRESS, _ADDRESS, _U32, _ADDRESS),
+    ),
+    "vm_add_sample": (ctypes.c_int, (_ADDRESS, ctypes.c_char_p, _U64, _U32, _U32, _ADDRESS)),
+    "vm_evaluate": (ctypes.c_int, (_ADDRESS, _ADDRESS)),
+    "vm_outputs": (ctypes.c_int, (_ADDRESS, _ADDRESS, _ADDRESS)),
+    "vm_counters": (ctypes.c_int, (_ADDRESS, _ADDRESS)),
+    "vm_run_operation": (
+        ctypes.c_int,
+        (_U32, ctypes.c_char_p, _U64, _U32, _U64, _U64, _ADDRESS, _U64, _ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS),
+    ),
+}
+
+
 @cache
 def library() -> ctypes.CDLL:
     """Return the library.
@@ -61,9 +122,12 @@ def library() -> ctypes.CDLL:
     try:
         loaded = ctypes.CDLL(str(path))
     except OSError as error:
-        raise NativeUnavailable(f"{path.name} cannot be loaded: {error}; rebuild it: python -m harness.vm.build --force") from error
-    loaded.vm_message.restype = ctypes.c_char_p
-    loaded.vm_table_digest.restype = ctypes.c_char_p
+        raise NativeUnavailable(
+            f"{path.name} cannot be loaded: {error}; run: python -m harness.vm.build --force"
+        ) from error
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(loaded, name)
+        function.restype, function.argtypes = result, arguments
     digest = loaded.vm_table_digest().decode()
     if digest != build.table_digest():
         raise NativeUnavailable(f"{path.name} was built for another opcodes.def; run: python -m harness.vm.build")
@@ -120,21 +184,13 @@ def _run_operation(name: str, values: tuple[Any, ...], repeats: int) -> tuple[An
         out = ctypes.create_string_buffer(capacity)
         needed, nanoseconds = ctypes.c_uint64(), ctypes.c_uint64()
         status, reason = ctypes.c_uint8(), ctypes.c_uint8()
-        code = library().vm_run_operation(
-            ctypes.c_uint32(OPERATION[name].number),
-            operands,
-            ctypes.c_uint64(len(operands)),
-            ctypes.c_uint32(len(values)),
-            ctypes.c_uint64(_OPERATION_ARENA),
-            ctypes.c_uint64(repeats),
-            out,
-            ctypes.c_uint64(capacity),
-            ctypes.byref(needed),
-            ctypes.byref(status),
-            ctypes.byref(reason),
-            ctypes.byref(nanoseconds),
+        results = [ctypes.addressof(result) for result in (needed, status, reason, nanoseconds)]
+        number = OPERATION[name].number
+        check(
+            library().vm_run_operation(
+                number, operands, len(operands), len(values), _OPERATION_ARENA, repeats, out, capacity, *results
+            )
         )
-        check(code)
         if status.value == FAILED:
             return FAIL, nanoseconds.value
         if status.value == NOT_HANDLED:
@@ -142,3 +198,231 @@ def _run_operation(name: str, values: tuple[Any, ...], repeats: int) -> tuple[An
         if needed.value <= capacity:
             return encoding.decode(ctypes.string_at(out, needed.value)), nanoseconds.value
         capacity = needed.value
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an evaluation may use.
+
+    Attributes:
+        arena_bytes: memory of a thread's arena at first.
+        most_arena_bytes: of the largest arena with which a pair is tried again that found too little.
+        most_output_bytes: of one encoded output.
+        fuel: instructions and iterations of one pair.
+    """
+
+    arena_bytes: int = 4 << 20
+    most_arena_bytes: int = 256 << 20
+    most_output_bytes: int = 64 << 20
+    fuel: int = 20_000_000
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What ``NativeEngine.evaluate`` returns.
+
+    Attributes:
+        status: uint8 per result: ``OK``, ``FAILED``, ``NOT_HANDLED`` or, after a cancellation, ``NOT_RUN``.
+        reason: uint8 per result, a position in ``REASONS``.
+        equal: uint8 per result: ``EQUAL``, ``DIFFERENT`` or ``UNKNOWN``.
+        nanoseconds: uint64 per pair; None unless asked for.
+        outputs: all encoded outputs; empty unless asked for.
+        positions: uint64 per result and one more: where its output begins in ``outputs``, and where it ends.
+        retried: pairs that needed a larger arena.
+        arena_used: bytes of the arena that the pair that needed most used.
+    """
+
+    status: NDArray[np.uint8]
+    reason: NDArray[np.uint8]
+    equal: NDArray[np.uint8]
+    nanoseconds: NDArray[np.uint64] | None
+    outputs: bytearray
+    positions: NDArray[np.uint64]
+    retried: int
+    arena_used: int
+
+    def output(self, result: int) -> Any:
+        """Return the tuple of a program's outputs; None where it has none."""
+        begin, end = int(self.positions[result]), int(self.positions[result + 1])
+        return encoding.decode(memoryview(self.outputs)[begin:end]) if end > begin else None
+
+
+class NativeEngine:
+    """Units and samples in the library's memory, and their evaluation.
+
+    An engine is used by one thread at a time; a call while another is under way raises NativeError.
+    """
+
+    def __init__(self) -> None:
+        self._address = ctypes.c_void_p()
+        self._library = library()
+        check(self._library.vm_create(ctypes.addressof(self._address)))
+
+    def close(self) -> None:
+        """Free the library's memory; may be called again."""
+        address, self._address = self._address, ctypes.c_void_p()
+        self._library.vm_destroy(address)
+
+    def __del__(self) -> None:
+        """Free the library's memory."""
+        if getattr(self, "_address", None):
+            self.close()
+
+    def add_unit(
+        self,
+        code: NDArray[np.uint16],
+        registers: int,
+        inputs: int,
+        constants: bytes,
+        constants_count: int,
+        *,
+        results: Sequence[tuple[Sequence[int], Sequence[int]]],
+    ) -> int:
+        """Verify a unit and keep it.
+
+        Args:
+            code: uint16 [n, 8], the instructions.
+            registers: how many there are.
+            inputs: how many of these are inputs, from the first on.
+            constants: encoded values, one behind the other.
+            constants_count: how many.
+            results: of each program the output registers and the required registers.
+
+        Returns:
+            Its number.
+
+        Raises:
+            NativeError: the verifier refuses it; the message says why and at which instruction.
+        """
+        if code.ndim != 2 or code.shape[1] != FIELDS:
+            raise ValueError(f"code has the shape [n, {FIELDS}], not {list(code.shape)}")
+        lists = [list(registers) for program in results for registers in program]
+        starts = np.cumsum([0, *map(len, lists)], dtype=np.uint32)
+        flat = np.array([register for own in lists for register in own], dtype=np.uint16)
+        instructions = np.ascontiguousarray(code, dtype=np.uint16)
+        number = ctypes.c_uint32()
+        check(
+            self._library.vm_add_unit(
+                self._address,
+                instructions.ctypes.data,
+                len(instructions),
+                registers,
+                inputs,
+                constants,
+                len(constants),
+                constants_count,
+                flat.ctypes.data,
+                starts.ctypes.data,
+                len(results),
+                ctypes.addressof(number),
+            )
+        )
+        return number.value
+
+    def add_sample(self, inputs: Sequence[bytes], expected: bytes | None = None) -> int:
+        """Decode and keep encoded inputs and the expected output; return the number of the sample."""
+        values = b"".join([*inputs, expected or b""])
+        number = ctypes.c_uint32()
+        check(
+            self._library.vm_add_sample(
+                self._address, values, len(values), len(inputs), expected is not None, ctypes.addressof(number)
+            )
+        )
+        return number.value
+
+    def evaluate(
+        self,
+        units: NDArray[np.uint32],
+        samples: NDArray[np.uint32],
+        first_result: NDArray[np.uint64],
+        results: int,
+        *,
+        threads: int = 1,
+        limits: Limits = Limits(),
+        outputs: bool = False,
+        timed: bool = False,
+        counted: bool = False,
+        cancel: NDArray[np.int32] | None = None,
+    ) -> Evaluated:
+        """Evaluate pairs of a unit and a sample.
+
+        Args:
+            units: uint32 [pairs], numbers of units.
+            samples: uint32 [pairs], numbers of samples.
+            first_result: uint64 [pairs], where the results of the unit's programs begin.
+            results: how many there are.
+            threads: how many to use.
+            limits: memory and work of a pair.
+            outputs: whether to return what the programs return.
+            timed: whether to measure each pair.
+            counted: whether to count; see ``counters``.
+            cancel: int32 [1]; the evaluation ends soon after another thread has set it to 1.
+
+        Raises:
+            NativeError: an argument is wrong, or memory is short.
+            KeyboardInterrupt: Ctrl-C ended it.
+        """
+        units, samples = np.ascontiguousarray(units, np.uint32), np.ascontiguousarray(samples, np.uint32)
+        first_result = np.ascontiguousarray(first_result, np.uint64)
+        if not len(units) == len(samples) == len(first_result):
+            raise ValueError("units, samples and first_result differ in length")
+        status, reason, equal = (np.empty(results, np.uint8) for _ in range(3))
+        nanoseconds = np.zeros(len(units), np.uint64) if timed else None
+        cancel = np.zeros(1, np.int32) if cancel is None else cancel
+        job = _Job(
+            pairs=len(units),
+            units=units.ctypes.data,
+            samples=samples.ctypes.data,
+            first_result=first_result.ctypes.data,
+            results=results,
+            status=status.ctypes.data,
+            reason=reason.ctypes.data,
+            equal=equal.ctypes.data,
+            nanoseconds=None if nanoseconds is None else nanoseconds.ctypes.data,
+            cancel=cancel.ctypes.data,
+            arena_bytes=limits.arena_bytes,
+            most_arena_bytes=limits.most_arena_bytes,
+            most_output_bytes=limits.most_output_bytes,
+            fuel=limits.fuel,
+            threads=threads,
+            want_outputs=outputs,
+            want_counters=counted,
+        )
+        self._run(job, cancel)
+        buffer, positions = bytearray(job.output_bytes), np.zeros(results + 1, np.uint64)
+        if outputs:
+            begin = (ctypes.c_char * len(buffer)).from_buffer(buffer) if buffer else None
+            check(self._library.vm_outputs(self._address, positions.ctypes.data, begin))
+            del begin
+        return Evaluated(status, reason, equal, nanoseconds, buffer, positions, job.retried, job.arena_used)
+
+    def _run(self, job: _Job, cancel: NDArray[np.int32]) -> None:
+        """Evaluate in a thread of its own, so that this one sees Ctrl-C."""
+        errors: list[NativeError] = []
+
+        def call() -> None:
+            try:
+                check(self._library.vm_evaluate(self._address, ctypes.addressof(job)))
+            except NativeError as error:  # with the message, which is this thread's
+                errors.append(error)
+
+        thread = threading.Thread(target=call, name="harness.vm")
+        thread.start()
+        try:
+            thread.join()
+        except BaseException:
+            cancel[0] = 1
+            thread.join()
+            raise
+        if errors:
+            raise errors[0]
+
+    def counters(self) -> NDArray[np.uint64]:
+        """Return uint64 [counters, 3]: executions, elements and cycles of each of ``COUNTERS``.
+
+        They are those of the last evaluation, and zero unless it was ``counted``. Cycles are those of the time stamp
+        counter on x86, else nanoseconds.
+        """
+        values = np.zeros((len(COUNTERS), 3), np.uint64)
+        check(self._library.vm_counters(self._address, values.ctypes.data))
+        return values

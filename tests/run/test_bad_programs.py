@@ -12,7 +12,7 @@ import pytest
 
 from harness.config import make_config
 from harness.run.runner import execute, prepare
-from tests_run_data import write_examples
+from run_data import write_examples
 
 SAMPLES = 2
 MODES = ("sequential", "parallel_cpu")

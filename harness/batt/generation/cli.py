@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import harness.batt
+from harness.atomic import write_atomic
 from harness.batt.generation.assemble import MINIMUM_OPERATIONS, generate
 from harness.batt.generation.statements import count_operations
 from harness.batt.loader import LoadError, find_files
@@ -38,7 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Generate a batt and write it, whole or not at all; return the exit status."""
-    from harness.run.journal import write_atomic  # noqa: PLC0415 - it brings pandas, for which other commands would wait
 
     try:
         if not args.out.parent.is_dir():

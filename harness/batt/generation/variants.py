@@ -119,11 +119,10 @@ def _variant(solver: Solver, changes: list[_Change], choices: Choices) -> Block:
 
 def _changes(solver: Solver) -> list[_Change]:
     """Return all changes by which a variant of a solver can be made."""
-    own = {name for name, _ in solver.body}
+    own = {name for name, _ in solver.body}  # a local name may hide one of the DSL; lambdas' parameters never do
     changes = []
     for tree in (*(value for _, value in solver.body), solver.output):
         nodes = list(ast.walk(tree))
-        shadowed = own | {node.arg for node in nodes if isinstance(node, ast.arg)}
         colours = {
             node.args[position]
             for node in nodes
@@ -132,7 +131,7 @@ def _changes(solver: Solver) -> list[_Change]:
             if position < len(node.args)
         }
         for node in nodes:
-            if isinstance(node, ast.Name) and (node.id == "I" or node.id not in shadowed):
+            if isinstance(node, ast.Name) and (node.id == "I" or node.id not in own):
                 changes += [_Change(node, new) for new in _options(node.id, node in colours)]
     return changes
 

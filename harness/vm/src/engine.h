@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -59,7 +60,10 @@ public:
             if (chunks_.empty()) add(SMALLEST);
             u8* const mark = cx_.arena.top;
             const Value v = decode(cx_, in);
-            if (cx_.too_deep) return cx_.too_deep = false, unhandled(R_DEPTH);
+            if (cx_.too_deep) {
+                cx_.too_deep = false;
+                return unhandled(R_DEPTH);
+            }
             if (v.tag != UNHANDLED || v.num != R_ARENA) return v;
             cx_.arena.top = mark;
             in = start;
@@ -147,6 +151,7 @@ public:
         u32 registers = 1;
         for (const auto& unit : units) registers = std::max(registers, unit->unit.registers);
         workers.clear();
+        counters.assign(COUNTERS, Counter{0, 0, 0});
         outputs.assign(job.want_outputs ? job.results : 0, Output{0, 0, 0});
         std::fill(job.status, job.status + job.results, static_cast<u8>(NOT_RUN));
         std::fill(job.reason, job.reason + job.results, static_cast<u8>(R_NONE));
@@ -156,17 +161,15 @@ public:
         std::atomic<u64> next{0};
         {
             std::vector<std::thread> running;
-            const auto joined = [&]() {
-                for (auto& thread : running) thread.join();
-            };
             try {
                 for (u32 k = 1; k < threads; k++) running.emplace_back([&, k] { work(job, next, k); });
             } catch (...) {  // fewer threads do it as well
             }
             work(job, next, 0);
-            joined();
+            for (auto& thread : running) thread.join();
         }
         for (const auto& worker : workers) {
+            worker->large.reset();
             if (!worker->error.empty()) throw std::runtime_error(worker->error);
             job.retried += worker->retried;
             job.arena_used = std::max(job.arena_used, worker->arena_used);
@@ -188,7 +191,7 @@ private:
                 const u64 first = next.fetch_add(chunk);
                 if (first >= job.pairs) break;
                 for (u64 pair = first; pair < std::min(first + chunk, job.pairs); pair++) {
-                    const auto start = Clock::now();
+                    const auto start = job.nanoseconds ? Clock::now() : Clock::time_point();
                     if (!evaluate_pair(job, worker, number, pair)) return;
                     if (job.nanoseconds) job.nanoseconds[pair] = nanoseconds_since(start);
                 }

@@ -438,10 +438,12 @@ VM_FN Value op_occurrences(Context& cx, const Value& grid, const Value& object) 
 
 // Which columns of a grid have cells of different colours: a byte for each, 0 or not.
 VM_FN void find_mixed_columns(const Grid& g, u8* mixed) {
-    memset(mixed, 0, g.w);
-    for (u32 r = 1; r < g.h; r++) {
-        const i8* row = g.data + static_cast<u64>(r) * g.w;
-        for (u32 k = 0; k < g.w; k++) mixed[k] = static_cast<u8>(mixed[k] | (row[k] ^ g.data[k]));
+    const u32 h = g.h, w = g.w;  // which the compiler could not tell from what is written
+    const i8* first = g.data;
+    memset(mixed, 0, w);
+    for (u32 r = 1; r < h; r++) {
+        const i8* row = first + static_cast<u64>(r) * w;
+        for (u32 k = 0; k < w; k++) mixed[k] = static_cast<u8>(mixed[k] | (row[k] ^ first[k]));
     }
 }
 

@@ -1,0 +1,19 @@
+"""Programs as bytecode: traced on symbols, written as a graph of operations, assembled for the virtual machine."""
+
+from harness.compiler.assemble import ProgramResult, Unit, compile_unit
+from harness.compiler.disassemble import disassemble
+from harness.compiler.errors import Untraceable
+from harness.compiler.interpret import FAIL, interpret
+from harness.compiler.trace import Trace, trace
+
+__all__ = [
+    "FAIL",
+    "ProgramResult",
+    "Trace",
+    "Unit",
+    "Untraceable",
+    "compile_unit",
+    "disassemble",
+    "interpret",
+    "trace",
+]

@@ -1,0 +1,178 @@
+"""What a program's Python may do while it is traced, found in its source and by watching it run.
+
+A traced program runs once, on no values. So nothing in it may depend on values in a way that ``opaque`` cannot notice
+(``x is None``, ``type(x)``), on what fails (``try``), or on anything but its arguments (the clock, random numbers).
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import BuiltinFunctionType, CodeType, FrameType
+from typing import Any, Literal
+
+from harness.compiler import opaque
+from harness.compiler.errors import Untraceable
+from harness.dsl import PROGRAM_NAMESPACE
+
+_STATEMENTS: dict[type[ast.AST], str] = {
+    ast.Try: "handles exceptions (try): compiled code cannot tell which operation would fail",
+    ast.TryStar: "handles exceptions (try): compiled code cannot tell which operation would fail",
+    ast.With: "has a with statement",
+    ast.AsyncWith: "has a with statement",
+    ast.Match: "has a match statement, which looks at types",
+    ast.Global: "has a global statement: the result may depend on earlier calls",
+    ast.Nonlocal: "has a nonlocal statement: the result may depend on earlier calls",
+}
+_BUILTINS = frozenset({"type", "id", "callable", "eval", "exec", "globals", "locals", "vars", "open", "input"})
+_PURE_MODULES = frozenset({"builtins", "_functools", "itertools", "_operator", "math", "_collections"})
+_MUTABLE = (list, dict, set)
+
+Span = tuple[int, int, int, int]  # line, column, end line, end column
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What matters about a file.
+
+    Attributes:
+        offences: (line, what) of each construct that cannot be traced.
+        sets: where a set is made that is at once an argument of a primitive.
+    """
+
+    offences: tuple[tuple[int, str], ...]
+    sets: frozenset[Span]
+
+
+def _read(filename: str) -> _Source:
+    """Read a source file, or take it from the cache.
+
+    Raises:
+        Untraceable: if there is none.
+    """
+    try:
+        path = Path(filename)
+        return _parse(path, path.stat().st_mtime_ns)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise Untraceable(f"its source cannot be read: {error}", filename) from error
+
+
+@lru_cache(maxsize=64)
+def _parse(path: Path, _changed_ns: int) -> _Source:
+    offences: list[tuple[int, str]] = []
+    sets: set[Span] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if type(node) in _STATEMENTS:
+            offences.append((node.lineno, _STATEMENTS[type(node)]))  # type: ignore[attr-defined]
+        elif isinstance(node, ast.Compare):
+            if any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
+                offences.append((node.lineno, "asks whether a value is another one ('is')"))
+        elif isinstance(node, ast.Name):
+            if node.id in _BUILTINS:
+                offences.append((node.lineno, f"uses {node.id!r}, which looks behind a value"))
+        elif isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name) and node.func.id in PROGRAM_NAMESPACE:
+                for argument in (*node.args, *[keyword.value for keyword in node.keywords]):
+                    sets.update(_sets_in(argument))
+        elif isinstance(node, ast.Return) and node.value is not None:
+            sets.update(_sets_in(node.value))
+    return _Source(tuple(sorted(offences)), frozenset(sets))
+
+
+def _sets_in(node: ast.expr) -> Iterator[Span]:
+    """Yield where sets are made in an expression of tuples and sets."""
+    is_set_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("frozenset", "set")
+    if isinstance(node, ast.Set) or is_set_call:
+        yield (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+    if isinstance(node, ast.Set | ast.Tuple | ast.List):
+        for element in node.elts:
+            yield from _sets_in(element)
+    elif isinstance(node, ast.Call) and is_set_call:
+        for element in node.args:
+            yield from _sets_in(element)
+
+
+def _may_be_hashed(frame: FrameType) -> bool:
+    """Whether the program is making a set that it gives to a primitive: nobody asks how many elements that has."""
+    if opaque.is_ours(frame.f_code):
+        return False
+    positions = list(frame.f_code.co_positions())[frame.f_lasti // 2]
+    line, end_line, column, end_column = positions
+    return (line, column, end_line, end_column) in _read(frame.f_code.co_filename).sets
+
+
+opaque.may_be_hashed = _may_be_hashed
+
+
+class _Programs(dict[str, bool]):
+    """Whether a file is of the module that is traced, or lies beside it, by its name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __missing__(self, filename: str) -> bool:
+        self[filename] = own = Path(filename).parent == self.folder
+        return own
+
+
+class Watch:
+    """A context that notes what a program executes, and refuses what does more than compute."""
+
+    def __init__(self, filename: str) -> None:
+        self._of_program = _Programs(Path(filename).parent)
+        self._executed: dict[int, CodeType] = {}  # by id: to hash code is slow
+
+    def __enter__(self) -> Watch:
+        """Begin it."""
+        self._before = sys.getprofile()
+        sys.setprofile(self._event)
+        return self
+
+    def __exit__(self, *error: object) -> Literal[False]:
+        """End it."""
+        sys.setprofile(self._before)
+        return False
+
+    def _event(self, frame: FrameType, event: str, argument: Any) -> None:
+        code = frame.f_code
+        if event == "call":
+            if self._of_program[code.co_filename]:
+                self._executed[id(code)] = code
+            elif frame.f_back is not None and self._of_program[frame.f_back.f_code.co_filename]:
+                if not opaque.is_ours(code):
+                    opaque.refuse(f"calls {code.co_name} of {code.co_filename}, which is not part of the DSL")
+        elif event == "c_call" and self._of_program[code.co_filename]:
+            _check_builtin(argument, frame)
+
+    def check(self) -> None:
+        """Check the source of what was executed.
+
+        Raises:
+            Untraceable: at the first line that cannot be traced.
+        """
+        for code in self._executed.values():
+            first, last = _lines(code)
+            for line, what in _read(code.co_filename).offences:
+                if first <= line <= last:
+                    raise Untraceable(f"{code.co_name} {what}", code.co_filename, line)
+
+
+def _lines(code: CodeType) -> tuple[int, int]:
+    """Return the first and the last line of a function, those inside it included."""
+    last = max([line for _, _, line in code.co_lines() if line is not None], default=code.co_firstlineno)
+    inner = [_lines(constant)[1] for constant in code.co_consts if isinstance(constant, CodeType)]
+    return code.co_firstlineno, max([last, *inner])
+
+
+def _check_builtin(function: BuiltinFunctionType, frame: FrameType) -> None:
+    """Refuse a built-in function that may answer differently each time, or that keeps something."""
+    owner = getattr(function, "__self__", None)
+    module = function.__module__ or (owner if isinstance(owner, type) else type(owner)).__module__
+    if module not in _PURE_MODULES:
+        opaque.refuse(f"calls {module}.{function.__name__}, which is not part of the DSL")
+    if isinstance(owner, _MUTABLE) and any(value is owner for value in frame.f_globals.values()):
+        opaque.refuse("changes a global variable: the result may depend on earlier calls")
