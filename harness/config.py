@@ -17,6 +17,7 @@ MODE_NAMES: tuple[ModeName, ...] = get_args(ModeName)
 """All modes, the baseline first."""
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?")
 
 
 class ConfigError(ValueError):
@@ -115,7 +116,9 @@ def _problem(detail: Any) -> str:
     value = detail["input"]
     if key == "modes" and isinstance(value, str) and len(detail["loc"]) > 1:
         return f"modes: unknown mode {value!r}{nearest(value, MODE_NAMES)} (known: {', '.join(MODE_NAMES)})"
-    hint = ""
+    hint = "; it is text" if isinstance(value, str) and detail["type"] in ("int_type", "float_type") else ""
+    if hint and _NUMBER.fullmatch(value):
+        hint += ": leave out quotes, and write 1.0e-9 for 1e-9, which YAML takes for text"
     if key == "tasks" and isinstance(value, int) and detail["type"] == "string_type":
         hint = "; a task's name that is all digits needs quotes"
     return f"{key}: {value!r} is refused: {detail['msg'][0].lower()}{detail['msg'][1:]}{hint}"

@@ -60,8 +60,10 @@ def folder(tmp_path_factory) -> Path:
 def checked(folder) -> tuple[int, dict, str]:
     """Exit code, JSON and text of a check with three engines, one of which is not there yet."""
     process = subprocess.run(
-        [sys.executable, "-m", "harness", "check", "mine.py", "broken.py", "--data", "examples.json"]
-        + ["--engines", "sequential, parallel_cpu,parallel_gpu", "--workers", "2", "--json", "out.json"],
+        [
+            *(sys.executable, "-m", "harness", "check", "mine.py", "broken.py", "--data", "examples.json"),
+            *("--engines", "sequential, parallel_cpu,parallel_gpu", "--workers", "2", "--json", "out.json"),
+        ],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -133,8 +135,10 @@ def test_what_is_not_run_is_listed(checked):
 def test_every_difference_between_engines_is_named(folder, capsys):
     out = folder / "restless.json"
     code = main(
-        ["check", str(folder / "restless.py"), "--data", str(folder / "examples.json"), "--json", str(out)]
-        + ["--engines", "sequential,parallel_cpu", "--workers", "2"]
+        [
+            *("check", str(folder / "restless.py"), "--data", str(folder / "examples.json"), "--json", str(out)),
+            *("--engines", "sequential,parallel_cpu", "--workers", "2"),
+        ]
     )
     assert code == 1
     result = json.loads(out.read_text())

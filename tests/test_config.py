@@ -31,7 +31,12 @@ def test_there_are_shipped_configurations():
 
 @pytest.mark.parametrize(
     ("key", "nearest"),
-    [("sampels_per_task", "samples_per_task"), ("mode", "modes"), ("worker", "workers"), ("timeout_s", "program_timeout_s")],
+    [
+        ("sampels_per_task", "samples_per_task"),
+        ("mode", "modes"),
+        ("worker", "workers"),
+        ("timeout_s", "program_timeout_s"),
+    ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(key, nearest):
     message = refused(**{key: 1})
@@ -92,6 +97,14 @@ def test_types_that_fit():
     config = make_config({"program_timeout_s": 3, "tasks": 5, "samples_per_task": None}, "here")
     assert (config.program_timeout_s, config.tasks, config.samples_per_task) == (3.0, 5, None)
     assert make_config({"tasks": ["007bbfb7"]}, "here").tasks == ["007bbfb7"]
+
+
+def test_numbers_that_yaml_takes_for_text():
+    key, value = parse_change("precision=1e-9")
+    assert "it is text: leave out quotes, and write 1.0e-9" in refused(**{key: value})
+    assert "it is text: leave out quotes" in refused(samples_per_task="3")
+    assert refused(seed="many").endswith("valid integer; it is text")
+    assert make_config(dict([parse_change("precision=1.0e-9")]), "here").precision == 1e-9
 
 
 def test_an_unknown_mode():

@@ -61,7 +61,7 @@ def load_rejected(*references: str | Path):
         "def solve_a(I):\n    from dsl import rot90\n    return rot90(I)",
         "from dsl import *\nsolve_a = compose(rot90, identity)",
         "from dsl import *\ndef solve_a(I):\n    return rot90(grid=I)",
-        "import numpy, math, json.decoder\nfrom os import path\nfrom dsl import *\ndef solve_a(I):\n    return rot90(I)",
+        "import numpy, json.decoder\nfrom os import path\nfrom dsl import *\ndef solve_a(I):\n    return rot90(I)",
     ],
     ids=lambda source: source.splitlines()[0][:60],
 )
@@ -115,7 +115,10 @@ def test_modules_beside_it_get_the_dsl_too(tmp_path):
         second="import dsl\nfrom helper import turn\ndef again(grid):\n    return dsl.rot90(turn(grid))",
         third="from pile import *\nf = identity",
     )
-    write(tmp_path / "sub", deep="from dsl import *\nfrom .beside import f\nfrom ..helper import turn\ndeep = chain(f, turn, turn)")
+    write(
+        tmp_path / "sub",
+        deep="from dsl import *\nfrom .beside import f\nfrom ..helper import turn\ndeep = chain(f, turn, turn)",
+    )
     write(tmp_path / "sub", beside="from dsl import *\nf = compose(rot90, rot90)")
     write(tmp_path / "pack", __init__="from .inner import f as packed", inner="from dsl import *\nf = rot180")
     # turns: helper 1, second 2 + 2, deep 4, packed 2, inner 2
@@ -126,7 +129,7 @@ def test_modules_beside_it_get_the_dsl_too(tmp_path):
 def test_modules_may_import_each_other(tmp_path):
     write(
         tmp_path,
-        one="import two\nfrom dsl import *\ndef solve_a(I):\n    return two.f(I)\ndef turn(grid):\n    return rot90(grid)",
+        one="import two\nfrom dsl import *\nturn = rot90\ndef solve_a(I):\n    return two.f(I)",
         two="import one\ndef f(grid):\n    return one.turn(grid)",
     )
     assert load_one(tmp_path / "one.py").function(GRID) == TURNED
@@ -204,7 +207,10 @@ def test_the_reference_of_each_program_loads_it_again(tmp_path, monkeypatch):
 
 
 def test_only_the_program_that_is_named(tmp_path):
-    write(tmp_path, mine="def solve_a(I):\n    return I\ndef solve_b(I):\n    return I\ndef solve_bad(I, x):\n    return I")
+    write(
+        tmp_path,
+        mine="def solve_a(I):\n    return I\ndef solve_b(I):\n    return I\ndef solve_bad(I, x):\n    return I",
+    )
     assert load_one(f"{tmp_path / 'mine.py'}:solve_b").name == "solve_b"
     rejected = load_rejected(f"{tmp_path / 'mine.py'}:solve_bb")
     assert rejected.status == "no_program"

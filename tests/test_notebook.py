@@ -1,4 +1,4 @@
-"""The benchmark notebook through papermill: the happy path, and every way in which papermill makes a wreck look good."""
+"""The benchmark notebook through papermill: the happy path, and the ways in which papermill makes a wreck look good."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_parameters_cell_holds_every_key_with_its_default():
     names.pop("__builtins__")
     assert names == Config().model_dump()
     assert list(names) == list(Config.model_fields)
-    comments = dict(re.findall(r"^(\w+) = .*?  # (.*)$", cell.source, re.MULTILINE))
+    comments = dict(re.findall(r"^(\w+) = (?:\[\n(?: .*\n)+\]|.*?)  # (.*)$", cell.source, re.MULTILINE))
     assert comments == {key: field.description for key, field in Config.model_fields.items()}
 
 
@@ -150,8 +150,10 @@ def test_the_command_refuses_before_there_is_a_folder(config, tmp_path, capsys):
 def broken_copy(path: Path, source: str) -> Path:
     """Copy the notebook up to where the run is done, put a cell behind it that breaks it, and one that never runs."""
     book = nbformat.read(NOTEBOOK, as_version=4)
-    (run,) = [n for n, cell in enumerate(book.cells) if "execute(config, prepared)" in cell.source]
-    book.cells = [*book.cells[: run + 1], *(nbformat.v4.new_code_cell(s) for s in (source, "print('the end')"))]
+    cells = [cell for cell in book.cells if cell.cell_type == "code"]
+    (run,) = [n for n, cell in enumerate(cells) if "execute(config, prepared)" in cell.source]
+    cells = [cell for cell in cells[: run + 1] if "examine()" not in cell.source]
+    book.cells = [*cells, *(nbformat.v4.new_code_cell(s) for s in (source, "print('the end')"))]
     nbformat.write(book, path)
     return path
 
@@ -159,7 +161,7 @@ def broken_copy(path: Path, source: str) -> Path:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("import sys\nsys.exit(0)", "cell 12 (import sys) "),
+        ("import sys\nsys.exit(0)", "(import sys) raised SystemExit: 0"),
         ("import os\nos._exit(1)", "its kernel died"),
         ("1 / 0", "ZeroDivisionError"),
     ],
@@ -206,7 +208,7 @@ def test_parameters_are_told_from_what_else_is_in_a_notebook():
 
 def test_ctrl_c_ends_the_notebook_its_kernel_and_its_workers(config, tmp_path):
     folder = tmp_path / "run"
-    endless = words(max_mode_s=600.0, max_blocks=10**6, precision=1e-9)
+    endless = words(max_mode_s=600.0, max_blocks=10**6, precision=0.0001)
     process = subprocess.Popen(
         [sys.executable, "-m", "harness", "notebook", config, "--out", folder, *endless],
         stdout=subprocess.PIPE,

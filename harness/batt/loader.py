@@ -258,7 +258,8 @@ def execute(path: Path, name: str, namespace: Mapping[str, Any] = PROGRAM_NAMESP
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a module may raise anything, SystemExit too
-        raise LoadError(f"{_where(error, path)}: {type(error).__name__}: {error}") from error
+        hint = nearest(error.name, namespace) if isinstance(error, NameError) and error.name else ""
+        raise LoadError(f"{_where(error, path)}: {type(error).__name__}: {error}{hint}") from error
 
 
 def _where(error: BaseException, path: Path) -> str:

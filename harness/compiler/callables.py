@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from harness.compiler.ir import Node
-from harness.compiler.opaque import Symbol, refuse
+from harness.compiler.opaque import Symbol, refusal
 from harness.compiler.tracer import Functions, Kind, Tracer, forgiving, kind_of
 from harness.dsl import numbers
 from harness.dsl.canonical import ordered
@@ -22,7 +22,10 @@ MOST_CHOICES = 64
 """Functions in a container from which a computed value selects."""
 
 TUPLES = frozenset(
-    "pack1 astuple pack3 pack4 pair totuple interval repeat dedupe difference_tuple p_g p_o hsplit vsplit".split()
+    {
+        *("pack1", "astuple", "pack3", "pack4", "pair", "totuple", "interval", "repeat"),
+        *("dedupe", "difference_tuple", "p_g", "p_o", "hsplit", "vsplit"),
+    }
 )
 """Operations that return tuples, whatever they are given."""
 TUPLE_LOOPS = frozenset({"order", "zip", "zip_merge"})
@@ -38,14 +41,14 @@ class Unordered(Functions):
 
     def __getattr__(self, name: str) -> NoReturn:
         if name == "__closure__":  # asked for by what would put it in order
-            refuse("puts functions in order that depend on computed values")
+            raise refusal("puts functions in order that depend on computed values")
         raise AttributeError(name)
 
 
 class Choice(Unordered):
     """One of two functions, chosen by a computed condition."""
 
-    __slots__ = ("condition", "tracer", "no", "yes")
+    __slots__ = ("condition", "no", "tracer", "yes")
 
     def __init__(self, tracer: Tracer, condition: Symbol, yes: Callable[..., Any], no: Callable[..., Any]) -> None:
         super().__init__(arity(yes))
@@ -93,7 +96,7 @@ class Repeated(Unordered):
 
     def _unrolled(self, x: Any) -> Any:
         if type(self.count) is Symbol or self.count > max(self.UNROLLED_CALLS, self.UNROLLED_FUNCTIONS):
-            refuse("applies power to a function of functions, very often or a computed number of times")
+            raise refusal("applies power to a function of functions, very often or a computed number of times")
         for _ in range(self.count):
             x = self.function(x)
         return x
@@ -113,13 +116,13 @@ def choose_call(tracer: Tracer, condition: Symbol, yes: Callable[[], Any], no: C
             return results[0]
         return tracer.structured("if", (condition,), (regions[0], regions[1]))
     if not all(functional):
-        refuse("has a branch of a function and a value")
+        raise refusal("has a branch of a function and a value")
     if any(node.fallible for region in regions for node in region.nodes):
         tracer.structured("if", (condition,), (regions[0], regions[1]))
     if all(callable(result) for result in results):
         # What the arms recorded is not seen from here: it is recorded again where the functions are called.
         return Choice(tracer, condition, _Deferred(yes, results[0]), _Deferred(no, results[1]))
-    refuse("has a branch of containers of functions, behind a call")
+    raise refusal("has a branch of containers of functions, behind a call")
 
 
 class _Deferred(Unordered):
@@ -149,13 +152,13 @@ def choose(tracer: Tracer, condition: Any, a: Any, b: Any, branch: Callable[...,
         return tuple([choose(tracer, condition, x, y, branch) for x, y in zip(a, b, strict=True)])
     if type(a) is frozenset and type(b) is frozenset and len(a) == len(b) == 1:
         return tracer.make_set([choose(tracer, condition, x, y, branch) for x, y in zip(a, b, strict=True)])
-    refuse("has a branch of different things that hold functions")
+    raise refusal("has a branch of different things that hold functions")
 
 
 def pick(tracer: Tracer, items: list[Any], place: Symbol, branch: Callable[..., Any]) -> Any:
     """Return the item at a computed place, which must be one."""
     if len(items) > MOST_CHOICES:
-        refuse(f"selects from more than {MOST_CHOICES} functions by a computed value")
+        raise refusal(f"selects from more than {MOST_CHOICES} functions by a computed value")
     if len(items) == 1:
         return items[0]
     middle = len(items) // 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from harness.compiler.assemble import Unit
@@ -16,7 +17,7 @@ _INPUTS = {1: ("I",), 3: ("S", "I", "C")}
 def disassemble(unit: Unit) -> str:
     """Return a unit as text: an instruction a line, bodies and arms indented, constants written out where loaded."""
     offsets = unit.constant_offsets.tolist()
-    constants = [_short(decode(unit.constants[i:j])) for i, j in zip(offsets, offsets[1:], strict=False)]
+    constants = [_short(decode(unit.constants[i:j])) for i, j in pairwise(offsets)]
     given = ", ".join(f"r{k} = {name}" for k, name in enumerate(_INPUTS[unit.inputs]))
     lines = [f"; {len(unit.code)} instructions, {unit.registers} registers, {len(constants)} constants; {given}"]
     width = len(str(len(unit.code)))
@@ -51,7 +52,9 @@ def _instruction(fields: list[int], constants: list[str]) -> str:
     op, destination, a, b, c, d, kind, rank = fields
     opcode = OPCODES[op]
     if op >= len(CONTROL):
-        return f"r{destination} = {opcode.name} {', '.join(f'r{register}' for register in fields[2 : 2 + opcode.arity])}"
+        return (
+            f"r{destination} = {opcode.name} {', '.join(f'r{register}' for register in fields[2 : 2 + opcode.arity])}"
+        )
     if opcode.name == "constant":
         return f"r{destination} = {constants[a]}"
     if opcode.name == "loop":

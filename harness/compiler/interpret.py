@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from harness.compiler.assemble import Unit
@@ -97,7 +98,7 @@ class _Machine:
     def __init__(self, unit: Unit, inputs: Sequence[Any]) -> None:
         self.code = unit.code.tolist()
         offsets = unit.constant_offsets.tolist()
-        self.constants = [decode(unit.constants[i:j]) for i, j in zip(offsets, offsets[1:], strict=False)]
+        self.constants = [decode(unit.constants[i:j]) for i, j in pairwise(offsets)]
         self.registers: list[Any] = [*inputs, *[None] * (unit.registers - len(inputs))]
         self.ends = _ends(self.code)
 

@@ -24,7 +24,10 @@ from harness.vm.encoding import encode
 from harness.vm.opcodes import LOOP_KIND, OPERATION
 
 INFALLIBLE = frozenset(
-    "input param constant astuple pack1 pack3 pack4 both either equality flip identity branch initset".split()
+    {
+        *("input", "param", "constant", "astuple", "pack1", "pack3", "pack4", "initset"),
+        *("both", "either", "flip", "equality", "identity", "branch"),
+    }
 )
 """Operations that return a value for every operand: they need not be executed where nothing uses it."""
 
@@ -169,10 +172,11 @@ class Graph:
 
     def _recorded(self, key: tuple[Any, ...], op: str, args: tuple[Node, ...], *more: Any) -> Node:
         for known in reversed(self._known):
-            node = known.get(key)
+            node: Node | None = known.get(key)
             if node is not None:
                 return node
-        node = self._known[-1][key] = self._node(op, args, self.region, *more)
+        node = self._node(op, args, self.region, *more)
+        self._known[-1][key] = node
         self.region.nodes.append(node)
         return node
 

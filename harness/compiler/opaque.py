@@ -6,18 +6,25 @@ program may catch it.
 
 from __future__ import annotations
 
+import builtins
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import harness
 from harness.compiler.errors import Untraceable
 from harness.compiler.ir import Node
 
 _OUR_FOLDERS = tuple(str(Path(harness.__file__).parent / part) + os.sep for part in ("compiler", "dsl", "vm"))
+
+
+def is_program(frame: FrameType) -> bool:
+    """Whether the code of a frame was loaded as a program's module is: with an import function of its own."""
+    return frame.f_builtins.get("__import__") is not builtins.__import__
+
 
 refusals: list[Untraceable] = []
 """Of the program that is being traced, in order."""
@@ -30,19 +37,19 @@ def is_ours(code: CodeType) -> bool:
     return code.co_filename.startswith(_OUR_FOLDERS)
 
 
-def refuse(what: str) -> NoReturn:
-    """Raise ``Untraceable`` at the line of the program that is being executed."""
+def refusal(what: str) -> Untraceable:
+    """Return what to raise at the line of the program that is being executed."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and is_ours(frame.f_code):
+    while frame is not None and not is_program(frame):
         frame = frame.f_back
     error = Untraceable(what) if frame is None else Untraceable(what, frame.f_code.co_filename, frame.f_lineno)
     refusals.append(error)
-    raise error
+    return error
 
 
 def _refusing(what: str) -> Callable[..., NoReturn]:
     def refused(*_: object) -> NoReturn:
-        refuse(f"Python {what}")
+        raise refusal(f"Python {what}")
 
     return refused
 
@@ -51,15 +58,15 @@ class _Opaque:
     """Something that refuses every operation of Python's."""
 
     __slots__ = ()
-    __class__ = property(_refusing("asks for the type of a computed value"))  # type: ignore[assignment]  # isinstance
+    __class__ = property(_refusing("asks for the type of a computed value"))  # isinstance asks for it
 
     def __hash__(self) -> int:
         if _hashable[-1] or may_be_hashed(sys._getframe(1)):
             return id(self)
-        refuse("Python hashes a computed value (as a key, or in a set that is no argument of a primitive)")
+        raise refusal("Python hashes a computed value (as a key, or in a set that is no argument of a primitive)")
 
     def __getattr__(self, name: str) -> NoReturn:
-        refuse(f"Python takes the attribute {name!r} of a computed value")
+        raise refusal(f"Python takes the attribute {name!r} of a computed value")
 
 
 may_be_hashed: Callable[[FrameType], bool] = lambda frame: False  # noqa: E731 - set by harness.compiler.sources
@@ -77,6 +84,10 @@ class hashable:  # noqa: N801 - used as a function is
         _hashable.pop()
 
 
+_ARITHMETIC = (
+    *("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow"),
+    *("lshift", "rshift", "and", "or", "xor"),
+)
 _REFUSED = {
     "decides on a computed value (if, while, and, or, not)": ["bool"],
     "takes the length of a computed value": ["len", "length_hint"],
@@ -86,12 +97,8 @@ _REFUSED = {
     "calls a computed value": ["call"],
     "compares a computed value": ["eq", "ne", "lt", "le", "gt", "ge"],
     "calculates with a computed value": [
-        *(
-            prefix + name
-            for prefix in ("", "r", "i")
-            for name in "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and or xor".split()
-        ),
-        *"neg pos abs invert round trunc floor ceil".split(),
+        *(prefix + name for prefix in ("", "r", "i") for name in _ARITHMETIC),
+        *["neg", "pos", "abs", "invert", "round", "trunc", "floor", "ceil"],
     ],
     "makes a number of a computed value": ["int", "float", "complex", "index"],
     "writes a computed value as text": ["str", "repr", "format", "bytes", "fspath"],

@@ -21,14 +21,16 @@ from harness.compiler.callables import (
     is_tuple,
     pick,
 )
-from harness.compiler.opaque import Symbol, hashable, refuse
+from harness.compiler.opaque import Symbol, hashable, refusal
 from harness.compiler.tracer import Functions, Kind, Tracer, kind_of, tracers
 from harness.dsl import PROGRAM_NAMESPACE, functions
 from harness.dsl.canonical import ordered
 from harness.dsl.table import ALIASES, ALL
 
 # First-order primitives that do not look into functions, nor count them.
-_CARRIERS = frozenset({"astuple", "initset", "insert", "repeat", "combine", "totuple", "first", "last", "merge", "pair"})
+_CARRIERS = frozenset(
+    {"astuple", "initset", "insert", "repeat", "combine", "totuple", "first", "last", "merge", "pair"}
+)
 _SELECTORS = frozenset({"first", "last", "second", "get_nth_t", "get_nth_f"})
 _MOST_KNOWN = 64
 _MOST_REPEATED = 10_000
@@ -44,22 +46,22 @@ def _first_order(tracer: Tracer, name: str, *args: Any) -> Any:
         return args[0]
     if name == "branch" and type(args[0]) is not Symbol:
         if type(args[0]) is Lazy:
-            refuse("decides on a container of functions that is only known when the program runs")
+            raise refusal("decides on a container of functions that is only known when the program runs")
         return args[1] if args[0] else args[2]
-    if all([kind_of(arg) is not Kind.FUNCTIONAL for arg in args]):
+    if all(kind_of(arg) is not Kind.FUNCTIONAL for arg in args):
         return tracer.operation(name, ALL[name].function, args)
-    if any([type(arg) is Lazy for arg in args]) and name not in ("astuple", "initset", "repeat"):
+    if any(type(arg) is Lazy for arg in args) and name not in ("astuple", "initset", "repeat"):
         return _of_lazy(tracer, name, args)
-    if name in ("pair", "product") and any([type(arg) is Symbol for arg in args]):
+    if name in ("pair", "product") and any(type(arg) is Symbol for arg in args):
         return (_papply if name == "pair" else _prapply)(tracer, lambda x, y: (x, y), *args)
     if name == "branch":
-        return choose(tracer, *args, ALL["branch"].function)
+        return choose(tracer, args[0], args[1], args[2], ALL["branch"].function)
     if name in _SELECTORS and len(args) == 2 and type(args[1]) is Symbol:
         return _nth(tracer, ALL[name].function, args[0], args[1])
     if name not in _CARRIERS and any(map(_depends, args)):
-        refuse(f"gives {name} functions that depend on computed values")
+        raise refusal(f"gives {name} functions that depend on computed values")
     if name == "repeat" and (type(args[1]) is not int or args[1] > _MOST_REPEATED):
-        refuse("repeats a function very often, or a computed number of times")
+        raise refusal("repeats a function very often, or a computed number of times")
     # On known containers the reference is right: wherever it would look at a symbol, that refuses.
     if name == "initset":
         with hashable():
@@ -95,7 +97,7 @@ def _of_lazy(tracer: Tracer, name: str, args: tuple[Any, ...]) -> Any:
                 return first.element(_first_order(tracer, name, first.source, *rest))
             if name == "totuple":
                 return Lazy(_first_order(tracer, name, first.source), first.element, True)
-    refuse(f"gives {name} a container of functions that is only known when the program runs")
+    raise refusal(f"gives {name} a container of functions that is only known when the program runs")
 
 
 # --- primitives that make functions
@@ -121,7 +123,7 @@ def _power(tracer: Tracer, function: Any, n: Any) -> Any:
         if n > 1:
             return Repeated(tracer, function, int(n))
     if kind_of(n) is Kind.FUNCTIONAL:
-        refuse("applies power to functions only")
+        raise refusal("applies power to functions only")
     return Repeated(tracer, function, tracer.operation("require_count", _require_count, (n,)))
 
 
@@ -147,8 +149,11 @@ def _same(x: Any) -> Any:
     return x
 
 
-def _source(tracer: Tracer, container: Any) -> Lazy:
-    """Return a container as one that a loop can be over: its elements, or places from which they are picked."""
+def _source(tracer: Tracer, container: Any, unused: bool = False) -> Lazy:
+    """Return a container as one that a loop can be over: its elements, or places from which they are picked.
+
+    It fails for what is no container, unless it may be ``unused``.
+    """
     if type(container) is Lazy:
         return container
     if _holds_functions(container):
@@ -157,16 +162,16 @@ def _source(tracer: Tracer, container: Any) -> Lazy:
         source = Symbol(tracer.node(tuple(places) if type(container) is tuple else frozenset(places)))
         return Lazy(source, lambda place: pick(tracer, items, place, ALL["branch"].function), exact)
     if kind_of(container) is Kind.FUNCTIONAL:
-        refuse("uses a function as a container")
-    if not _is_known(container) and type(container) is not Symbol:
-        raise TypeError(f"{type(container).__name__} is not a container")
+        raise refusal("uses a function as a container")
+    if not _is_known(container) and type(container) is not Symbol and not unused:
+        container = tracer.operation("size", len, (container,))  # fails, as a loop over it would
     return Lazy(Symbol(tracer.node(container)), _same, True)
 
 
 def _in_order(lazy: Lazy) -> Lazy:
     """Return it, refusing a set of functions whose order is not that of the elements that they are made from."""
     if lazy.merged or not (lazy.exact or is_tuple(lazy.source)):
-        refuse("depends on the order of a set of functions that are made from computed values")
+        raise refusal("depends on the order of a set of functions that are made from computed values")
     return lazy
 
 
@@ -216,7 +221,7 @@ def _unrolled(tracer: Tracer, kind: str, function: Any, container: Any) -> Any:
 
 def _rapply(tracer: Tracer, container: Any, value: Any) -> Any:
     if type(container) is Symbol:
-        refuse("applies a computed container as if of functions")
+        raise refusal("applies a computed container as if of functions")
     return _apply(tracer, lambda function: function(value), container)
 
 
@@ -238,12 +243,13 @@ def _zipped(tracer: Tracer, kind: str, function: Any, a: Any, b: Any) -> Any:
 def _prapply(tracer: Tracer, function: Any, a: Any, b: Any) -> Any:
     if _is_known(a) and _is_known(b) and (_holds_functions(a) or _holds_functions(b)):
         return tracer.make_set([function(x, y) for y in elements_of(b)[0] for x in elements_of(a)[0]])
-    return _paired(tracer, "product", function, _source(tracer, a), _source(tracer, b))
+    # The reference does not look at a where b is empty.
+    return _paired(tracer, "product", function, _source(tracer, a, unused=True), _source(tracer, b))
 
 
 def _paired(tracer: Tracer, kind: str, function: Any, a: Lazy, b: Lazy) -> Any:
     if a.merged or b.merged:
-        refuse("pairs the elements of containers of functions, merged")
+        raise refusal("pairs the elements of containers of functions, merged")
     x, y = tracer.open(2)
     result = function(a.element(x), b.element(y))
     if kind_of(result) is not Kind.FUNCTIONAL:
@@ -277,11 +283,11 @@ def _selected(
     else:
         source = _source(tracer, container)
         if source.merged:
-            refuse(f"gives {name} a container of functions, merged")
+            raise refusal(f"gives {name} a container of functions, merged")
         (place,) = tracer.open(1)
         key = function(source.element(place))
     if kind_of(key) is Kind.FUNCTIONAL:
-        refuse(f"gives {name} a function that returns functions")
+        raise refusal(f"gives {name} a function that returns functions")
     body = tracer.close(key)
     value = tracer.structured("loop", (source.source, *rank), (body,), kind)
     return value, None if source.element is _same else source
@@ -340,7 +346,7 @@ def _extreme(name: str) -> Handler:
             tracer.graph.abandon()
             return _selected(tracer, name, name, container, function)[0]
         if kind_of(default) is Kind.FUNCTIONAL:
-            refuse(f"gives {name} a function that returns functions")
+            raise refusal(f"gives {name} a function that returns functions")
         otherwise = tracer.close(default)
         tracer.open(0)
         extreme = tracer.close(_selected(tracer, name, name, container, function)[0])

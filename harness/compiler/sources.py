@@ -30,7 +30,13 @@ _STATEMENTS: dict[type[ast.AST], str] = {
 }
 _BUILTINS = frozenset({"type", "id", "callable", "eval", "exec", "globals", "locals", "vars", "open", "input"})
 _PURE_MODULES = frozenset({"builtins", "_functools", "itertools", "_operator", "math", "_collections"})
-_MUTABLE = (list, dict, set)
+_MUTATING = frozenset(
+    {
+        *("append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "update", "setdefault", "popitem"),
+        *("add", "discard", "difference_update", "intersection_update", "symmetric_difference_update"),
+    }
+)
+_CHANGES_GLOBAL = "changes a global variable: the result may depend on earlier calls"
 
 Span = tuple[int, int, int, int]  # line, column, end line, end column
 
@@ -41,10 +47,12 @@ class _Source:
 
     Attributes:
         offences: (line, what) of each construct that cannot be traced.
+        stores: (line, name) of each element of a variable that is assigned.
         sets: where a set is made that is at once an argument of a primitive.
     """
 
     offences: tuple[tuple[int, str], ...]
+    stores: tuple[tuple[int, str], ...]
     sets: frozenset[Span]
 
 
@@ -64,6 +72,7 @@ def _read(filename: str) -> _Source:
 @lru_cache(maxsize=64)
 def _parse(path: Path, _changed_ns: int) -> _Source:
     offences: list[tuple[int, str]] = []
+    stores: list[tuple[int, str]] = []
     sets: set[Span] = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
         if type(node) in _STATEMENTS:
@@ -74,18 +83,23 @@ def _parse(path: Path, _changed_ns: int) -> _Source:
         elif isinstance(node, ast.Name):
             if node.id in _BUILTINS:
                 offences.append((node.lineno, f"uses {node.id!r}, which looks behind a value"))
+        elif isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            if isinstance(node.value, ast.Name):
+                stores.append((node.lineno, node.value.id))
         elif isinstance(node, ast.Call):
             if isinstance(node.func, ast.Name) and node.func.id in PROGRAM_NAMESPACE:
                 for argument in (*node.args, *[keyword.value for keyword in node.keywords]):
                     sets.update(_sets_in(argument))
         elif isinstance(node, ast.Return) and node.value is not None:
             sets.update(_sets_in(node.value))
-    return _Source(tuple(sorted(offences)), frozenset(sets))
+    return _Source(tuple(sorted(offences)), tuple(stores), frozenset(sets))
 
 
 def _sets_in(node: ast.expr) -> Iterator[Span]:
     """Yield where sets are made in an expression of tuples and sets."""
-    is_set_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("frozenset", "set")
+    is_set_call = (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("frozenset", "set")
+    )
     if isinstance(node, ast.Set) or is_set_call:
         yield (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
     if isinstance(node, ast.Set | ast.Tuple | ast.List):
@@ -108,22 +122,10 @@ def _may_be_hashed(frame: FrameType) -> bool:
 opaque.may_be_hashed = _may_be_hashed
 
 
-class _Programs(dict[str, bool]):
-    """Whether a file is of the module that is traced, or lies beside it, by its name."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __missing__(self, filename: str) -> bool:
-        self[filename] = own = Path(filename).parent == self.folder
-        return own
-
-
 class Watch:
     """A context that notes what a program executes, and refuses what does more than compute."""
 
-    def __init__(self, filename: str) -> None:
-        self._of_program = _Programs(Path(filename).parent)
+    def __init__(self) -> None:
         self._executed: dict[int, CodeType] = {}  # by id: to hash code is slow
 
     def __enter__(self) -> Watch:
@@ -140,12 +142,12 @@ class Watch:
     def _event(self, frame: FrameType, event: str, argument: Any) -> None:
         code = frame.f_code
         if event == "call":
-            if self._of_program[code.co_filename]:
+            caller = frame.f_back
+            if opaque.is_program(frame):
                 self._executed[id(code)] = code
-            elif frame.f_back is not None and self._of_program[frame.f_back.f_code.co_filename]:
-                if not opaque.is_ours(code):
-                    opaque.refuse(f"calls {code.co_name} of {code.co_filename}, which is not part of the DSL")
-        elif event == "c_call" and self._of_program[code.co_filename]:
+            elif caller is not None and opaque.is_program(caller) and not opaque.is_ours(code):
+                raise opaque.refusal(f"calls {code.co_name} of {code.co_filename}, which is not part of the DSL")
+        elif event == "c_call" and opaque.is_program(frame):
             _check_builtin(argument, frame)
 
     def check(self) -> None:
@@ -156,9 +158,13 @@ class Watch:
         """
         for code in self._executed.values():
             first, last = _lines(code)
-            for line, what in _read(code.co_filename).offences:
+            source = _read(code.co_filename)
+            for line, what in source.offences:
                 if first <= line <= last:
                     raise Untraceable(f"{code.co_name} {what}", code.co_filename, line)
+            for line, name in source.stores:
+                if first <= line <= last and name in code.co_names:
+                    raise Untraceable(f"{code.co_name} {_CHANGES_GLOBAL}", code.co_filename, line)
 
 
 def _lines(code: CodeType) -> tuple[int, int]:
@@ -173,6 +179,6 @@ def _check_builtin(function: BuiltinFunctionType, frame: FrameType) -> None:
     owner = getattr(function, "__self__", None)
     module = function.__module__ or (owner if isinstance(owner, type) else type(owner)).__module__
     if module not in _PURE_MODULES:
-        opaque.refuse(f"calls {module}.{function.__name__}, which is not part of the DSL")
-    if isinstance(owner, _MUTABLE) and any(value is owner for value in frame.f_globals.values()):
-        opaque.refuse("changes a global variable: the result may depend on earlier calls")
+        raise opaque.refusal(f"calls {module}.{function.__name__}, which is not part of the DSL")
+    if function.__name__ in _MUTATING and any(value is owner for value in frame.f_globals.values()):
+        raise opaque.refusal(_CHANGES_GLOBAL)

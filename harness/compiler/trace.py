@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FunctionType
 from typing import Any
 
 from harness.batt.loader import Kind as ProgramKind
-from harness.batt.loader import Program, load_programs
+from harness.batt.loader import LoadError, Program, find_files, load_programs
 from harness.compiler import opaque
 from harness.compiler.errors import Untraceable
 from harness.compiler.ir import Graph, Node
@@ -78,25 +76,29 @@ def _rebuilt(template: Any, values: Sequence[Any], texts: dict[str, str]) -> Any
 
 
 _lock = threading.RLock()  # there is one namespace, which records for one trace at a time
-_twins: dict[str, dict[str, FunctionType]] = {}
+_twins: dict[str, tuple[int, dict[str, Callable[..., Any]]]] = {}  # by module: when it was changed, its programs
 
 
-def _twin(program: Program) -> FunctionType:
+def _twin(program: Program) -> Callable[..., Any]:
     """Return the function of a program from its module executed with the tracing namespace.
 
     Raises:
         Untraceable: if the module cannot be loaded again, or has changed since the program was loaded.
     """
-    function = program.function
-    for again in (False, True):
-        if again or program.module not in _twins:
-            found, rejected = load_programs((program.module,), TRACING_NAMESPACE)
-            _twins[program.module] = {twin.name: twin.function for twin in found}
-        twin = _twins[program.module].get(program.name)
-        if twin is not None and twin.__code__ == function.__code__:
-            return twin
-    causes = "; ".join(r.detail for r in rejected) or "its source has changed since it was loaded"
-    raise Untraceable(f"{program.module}:{program.name} cannot be loaded to be traced: {causes}")
+    try:
+        ((_, path),) = find_files(program.module)
+        changed_ns = path.stat().st_mtime_ns
+    except (LoadError, OSError, ValueError) as error:
+        raise Untraceable(f"the module of {program.name} cannot be found again: {error}") from error
+    if program.module not in _twins or _twins[program.module][0] != changed_ns:
+        found, rejected = load_programs((program.module,), TRACING_NAMESPACE)
+        if not found:
+            raise Untraceable(f"the module of {program.name} cannot be loaded to be traced: {rejected[0].detail}")
+        _twins[program.module] = (changed_ns, {twin.name: twin.function for twin in found})
+    twin = _twins[program.module][1].get(program.name)
+    if twin is None or getattr(twin, "__code__", None) != getattr(program.function, "__code__", None):
+        raise Untraceable(f"{program.name} has changed since it was loaded; load it again", str(path), 1)
+    return twin
 
 
 def trace(program: Program) -> Trace:
@@ -124,17 +126,19 @@ def trace(program: Program) -> Trace:
                 template: Any = _slot(tracer, returned, results)
             else:
                 template = _template(tracer, returned, results)
-            if opaque.refusals:
-                raise opaque.refusals[0]
+        except Untraceable as error:
+            code = getattr(function, "__code__", None)
+            if error.file or code is None:
+                raise
+            raise Untraceable(error.what, code.co_filename, code.co_firstlineno) from None
         finally:
             tracers.pop()
             tracer.graph.root.open = False
         return Trace(program.name, program.module, program.kind, tracer.graph, tuple(results), template)
 
 
-def _run(function: FunctionType, arguments: tuple[Any, ...]) -> Any:
-    file = function.__code__.co_filename
-    with Watch(file) as watch:
+def _run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    with Watch() as watch:
         try:
             returned = function(*arguments)
         except Untraceable:
@@ -142,9 +146,13 @@ def _run(function: FunctionType, arguments: tuple[Any, ...]) -> Any:
         except Exception as error:
             if opaque.refusals:
                 raise opaque.refusals[0] from None
-            lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if not opaque.is_ours(frame.f_code)]
+            frames = [entry for entry in traceback.walk_tb(error.__traceback__) if opaque.is_program(entry[0])]
+            places = [(frame.f_code.co_filename, line) for frame, line in frames]
             what = f"raises {type(error).__name__} while it is traced: {error}"
-            raise Untraceable(what, file, lines[-1] if lines else function.__code__.co_firstlineno) from error
+            file, line = places[-1] if places else ("", 0)
+            raise Untraceable(what, file, line) from error
+    if opaque.refusals:
+        raise opaque.refusals[0]
     watch.check()
     return returned
 
@@ -152,7 +160,7 @@ def _run(function: FunctionType, arguments: tuple[Any, ...]) -> Any:
 def _slot(tracer: Tracer, value: Any, results: dict[Node, int]) -> Slot:
     """Return the slot of a value, whose node is added to ``results``."""
     if kind_of(value) is Kind.FUNCTIONAL:
-        opaque.refuse("returns a function")
+        raise opaque.refusal("returns a function")
     return Slot(results.setdefault(tracer.node(value), len(results)))
 
 

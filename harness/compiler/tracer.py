@@ -7,14 +7,14 @@ from enum import IntEnum
 from typing import Any
 
 from harness.compiler.ir import Graph, Node, Region
-from harness.compiler.opaque import Symbol, Text, hashable, refuse, refusals
+from harness.compiler.opaque import Symbol, Text, hashable, refusal, refusals
 from harness.dsl.canonical import canonical_key
 
 MOST_CALLS = 200_000
 """Calls of primitives while a program is traced, beyond which it is refused."""
 
-DEEPEST = 24
-"""Regions inside each other, beyond which a program is refused."""
+DEEPEST = 16
+"""Regions inside each other, beyond which a program is refused: the virtual machine's limit."""
 
 _SMALL_INTEGER = 32
 _SMALL = 100
@@ -45,10 +45,10 @@ def kind_of(value: Any) -> Kind:
     if cls is tuple or cls is frozenset:
         return max(map(kind_of, value), default=Kind.KNOWN)
     if cls is Text:
-        refuse(f"gives {value.name} to a primitive: it may only be put into the output")
+        raise refusal(f"gives {value.name} to a primitive: it may only be put into the output")
     if isinstance(value, Functions) or callable(value):
         return Kind.FUNCTIONAL
-    refuse(f"gives a primitive a {cls.__name__}, which is no value of the DSL")
+    raise refusal(f"gives a primitive a {cls.__name__}, which is no value of the DSL")
 
 
 def _is_small(value: Any, most: int) -> bool:
@@ -84,7 +84,7 @@ class Tracer:
         """Count a call of a primitive, so that tracing ends in bounded time."""
         self._calls += 1
         if self._calls > MOST_CALLS:
-            refuse(f"too large: it calls primitives more than {MOST_CALLS} times while it is traced")
+            raise refusal(f"too large: it calls primitives more than {MOST_CALLS} times while it is traced")
 
     @property
     def calls(self) -> int:
@@ -92,17 +92,17 @@ class Tracer:
         return self._calls
 
     def node(self, value: Any) -> Node:
-        """Return the node of a value that holds no function, making known values constants and containers operations."""
+        """Return the node of a value that holds no function: a constant if it is known."""
         if type(value) is Symbol:
             node = value.node
             if not node.region.open:
-                refuse("uses a value outside of the function, or of the trace, that computed it")
+                raise refusal("uses a value outside of the function, or of the trace, that computed it")
             return node
         if kind_of(value) is Kind.KNOWN:
             try:
                 return self.graph.constant(value)
             except OverflowError as error:
-                refuse(f"too large: {error}")
+                raise refusal(f"too large: {error}") from None
         nodes = [self.node(element) for element in _elements(value)]
         if type(value) is tuple:
             return self._packed(nodes)
@@ -127,8 +127,8 @@ class Tracer:
 
     def operation(self, name: str, reference: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Apply a primitive to values without functions: at once if they are known and small, else by recording it."""
-        known = all([kind_of(arg) is Kind.KNOWN for arg in args])
-        if known and all([_is_small(arg, _SMALL) for arg in args]):
+        known = all(kind_of(arg) is Kind.KNOWN for arg in args)
+        if known and all(_is_small(arg, _SMALL) for arg in args):
             try:
                 value = reference(*args)
             except Exception:  # when the operation is executed it fails, if it is
@@ -146,7 +146,7 @@ class Tracer:
     def open(self, params: int) -> list[Symbol]:
         """Begin a region; return its params."""
         if self.graph.depth >= DEEPEST:
-            refuse(f"too large: it nests functions more than {DEEPEST} deep")
+            raise refusal(f"too large: it nests functions more than {DEEPEST} deep")
         return [Symbol(node) for node in self.graph.open(params).params]
 
     def close(self, result: Any) -> Region:
@@ -163,7 +163,7 @@ class Tracer:
         if kinds <= {Kind.KNOWN} or kinds == {Kind.FUNCTIONAL}:
             return frozenset(elements)
         if Kind.FUNCTIONAL in kinds:
-            refuse("makes a set of functions and values")
+            raise refusal("makes a set of functions and values")
         with hashable():
             return Symbol(self.node(frozenset(elements)))
 
@@ -189,7 +189,7 @@ def _is_data(value: Any, most: int) -> bool:
 
 
 def _elements(container: Any) -> list[Any]:
-    """Return the elements of a container of symbols and known values; those of a set in an order that is always the same."""
+    """Return the elements of a container of symbols and known values; those of a set in a fixed order."""
     if type(container) is tuple:
         return list(container)
     return sorted(container, key=_element_key)

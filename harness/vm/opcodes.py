@@ -1,4 +1,4 @@
-"""The opcodes of the virtual machine, as ``opcodes.def`` states them: names, numbers, arities, one line of semantics."""
+"""The opcodes of the virtual machine, as ``opcodes.def`` states them: names, numbers, arities and semantics."""
 
 from __future__ import annotations
 

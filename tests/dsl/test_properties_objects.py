@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from dsl_strategies import GRID_OBJECTS, SOME_OBJECTS, grids
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +49,17 @@ def test_objects_partition_the_cells_that_they_cover(
     assert covered == difference(asobject(grid), background if without_bg else frozenset())
     if univalued:
         assert all(numcolors(obj) == 1 for obj in found)
+
+
+@pytest.mark.parametrize("kind", range(8))
+@pytest.mark.parametrize("background", [0, 2])
+def test_components_wind_in_every_direction(kind: int, background: int) -> None:
+    diagonals = ((0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1))
+    bends = ((1, 1, 1, 1), (0, 0, 0, 1), (1, 1, 0, 1), (1, 0, 0, 1), (1, 1, 1, 1))
+    for grid, diagonal in ((diagonals, True), (bends, False)):
+        turned = replace(mir_rot_t(grid, kind), 0, background)
+        ones = recolor(1, ofcolor(turned, 1))
+        assert colorfilter(objects(turned, True, diagonal, False), 1) == initset(ones)
 
 
 @given(grids())

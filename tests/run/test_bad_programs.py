@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+from run_data import write_examples
 
 from harness.config import make_config
 from harness.run.runner import execute, prepare
-from run_data import write_examples
 
 SAMPLES = 2
 MODES = ("sequential", "parallel_cpu")

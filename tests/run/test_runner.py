@@ -1,4 +1,4 @@
-"""From a configuration to a run folder: what is refused, and what a folder says of a run that did not come to its end."""
+"""From a configuration to a run folder: what is refused, and what a folder says of a run that did not end well."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from run_data import write_examples
 
+from harness.atomic import write_atomic
 from harness.config import Config, ConfigError, make_config, read_config
 from harness.run import schema
-from harness.atomic import write_atomic
 from harness.run.journal import RunFolder
 from harness.run.runner import close_failed, close_interrupted, execute, prepare, select_tasks
 from harness.samples import BadDataError, load_tasks

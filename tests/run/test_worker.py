@@ -27,7 +27,7 @@ values = [
     compose(rot90, rbind(shift, (1, 2))),
 ]
 """
-PRINT_DIGESTS = f"""
+PRINT_DIGESTS = """
 import sys
 from pathlib import Path
 from harness.batt.loader import execute

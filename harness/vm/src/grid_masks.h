@@ -145,12 +145,20 @@ struct Colours {
 
 VM_FN Colours colours_of_bytes(const i8* bytes, u64 n) {
     Colours colours{{0, 0, 0, 0}};
-    u64 usual = 0;  // 0..63, nearly always all
-    for (u64 k = 0; k < n; k++) {
-        if (bytes[k] >= 0 && bytes[k] < 64) usual |= static_cast<u64>(1) << bytes[k];
-        else colours.add(bytes[k]);
+    u64 usual = 0, all = 0, last = 0;  // usual: those of 0..63, nearly always all
+    for (u64 k = 0; k < n; k += EIGHT) {
+        const u32 now = static_cast<u32>(least_of<u64>(n - k, EIGHT));
+        const u64 eight = load_eight(bytes + k, now);
+        if (k && eight == last && now == EIGHT) continue;  // much of a grid is background
+        last = eight;
+        all |= eight;
+        for (u32 at = 0; at < now; at++) usual |= static_cast<u64>(1) << ((eight >> (8 * at)) & 63);
     }
-    colours.bits[2] |= usual;
+    if (all & (LOW_BITS * 0xC0)) {
+        for (u64 k = 0; k < n; k++) colours.add(bytes[k]);
+    } else {
+        colours.bits[2] = usual;
+    }
     return colours;
 }
 

@@ -5,16 +5,6 @@
 
 namespace vm {
 
-// The 64 bits of row r of a patch that begin at column `from` of its box, which may lie outside it.
-VM_FN u64 window(const Patch& p, u32 r, i64 from) {
-    const u64* row = p.rows + static_cast<u64>(r) * p.words;
-    if (from < 0) return from > -64 ? row[0] << -from : 0;
-    const u64 word = static_cast<u64>(from) >> 6, by = static_cast<u64>(from) & 63;
-    if (word >= p.words) return 0;
-    const u64 bits = row[word] >> by;
-    return by && word + 1 < p.words ? bits | row[word + 1] << (64 - by) : bits;
-}
-
 // A box that grows over patches.
 struct Extent {
     i64 top, left, bottom, right;
@@ -41,17 +31,13 @@ VM_FN bool new_mask(Context& cx, Mask& m, const Extent& e, bool with_plane) {
                     static_cast<u32>(e.right - e.left + 1), with_plane);
 }
 
-// Add the cells of row r of a patch to a mask with a plane; false if one of them has another colour there.
-VM_FN bool add_colours(Mask& m, const Patch& p, u32 r) {
-    const u32 row = static_cast<u32>(p.top - m.top) + r, column = static_cast<u32>(p.left - m.left);
-    i8* plane = m.plane + static_cast<u64>(row) * m.w + column;
-    for (u32 word = 0; word < p.words; word++) {
-        for (u64 bits = p.rows[static_cast<u64>(r) * p.words + word]; bits; bits &= bits - 1) {
-            const u32 k = word * 64 + lowest_bit(bits);
-            const i8 colour = static_cast<i8>(colour_at(p, r, k));
-            if (m.get(row, column + k) && plane[k] != colour) return false;
-            plane[k] = colour;
-        }
+// Put the colours of row r of a patch into a row of a plane; false if one of `taken` cells has another colour there.
+VM_FN bool add_colours(i8* plane, const Patch& p, u32 r, u32 word, u64 taken) {
+    for (u64 bits = p.rows[static_cast<u64>(r) * p.words + word]; bits; bits &= bits - 1) {
+        const u32 k = word * 64 + lowest_bit(bits);
+        const i8 colour = static_cast<i8>(colour_at(p, r, k));
+        if ((taken & bits & (0 - bits)) && plane[k] != colour) return false;
+        plane[k] = colour;
     }
     return true;
 }
@@ -60,12 +46,17 @@ VM_FN bool add_colours(Mask& m, const Patch& p, u32 r) {
 VM_FN bool add_patch(Mask& m, const Patch& p) {
     const u32 column = static_cast<u32>(p.left - m.left), skip = column >> 6, by = column & 63;
     for (u32 r = 0; r < p.h; r++) {
-        if (m.plane && !add_colours(m, p, r)) return false;
         const u64* source = p.rows + static_cast<u64>(r) * p.words;
-        u64* row = m.rows + (static_cast<u64>(p.top - m.top) + r) * m.words + skip;
+        const u64 at = static_cast<u64>(p.top - m.top) + r;
+        u64* row = m.rows + at * m.words + skip;
         for (u32 word = 0; word < p.words; word++) {
+            const bool both = by && skip + word + 1 < m.words;
+            if (m.plane) {
+                const u64 taken = row[word] >> by | (both ? row[word + 1] << (64 - by) : 0);
+                if (!add_colours(m.plane + at * m.w + column, p, r, word, taken)) return false;
+            }
             row[word] |= source[word] << by;
-            if (by && skip + word + 1 < m.words) row[word + 1] |= source[word] >> (64 - by);
+            if (both) row[word + 1] |= source[word] >> (64 - by);
         }
     }
     return true;

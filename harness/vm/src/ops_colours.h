@@ -224,15 +224,20 @@ VM_FN Value op_colorfilter(Context& cx, const Value& objs, const Value& value) {
     if (objs.tag != TUPLE && objs.tag != SET) return fail();  // its elements hold nothing that has colours
     Seq* seq = new_seq(cx, n);
     if (!seq) return unhandled(R_ARENA);
-    seq->n = 0;
+    u64 kept = 0;
     for (u64 k = 0; k < n; k++) {
         const Value& obj = objs.seq->items[k];
+        if (obj.tag == PATCH && obj.patch->object && obj.patch->colour != MANY_COLOURS && is_int(value)) {
+            if (obj.patch->colour == value.num) seq->items[kept++] = obj;
+            continue;
+        }
         const Value colour = op_color(cx, obj);
         if (is_bad(colour)) return colour;
-        if (equal(cx, colour, value)) seq->items[seq->n++] = obj;
+        if (equal(cx, colour, value)) seq->items[kept++] = obj;
     }
+    seq->n = kept;
     if (objs.tag == TUPLE) return make_set(cx, seq);
-    return seq->n == n ? objs : of_seq(SET, seq->n ? seq : nullptr);
+    return kept == n ? objs : of_seq(SET, kept ? seq : nullptr);
 }
 
 // ---- sizes

@@ -167,18 +167,27 @@ VM_FN Value op_totuple(Context& cx, const Value& container) {
     return seq ? make_tuple(cx, seq) : unhandled(R_ARENA);
 }
 
+// The container of one kind of the first n items of `seq`, of a set in order.
+VM_FN Value shrunk(Context& cx, bool is_a_tuple, Seq* seq, u64 n) {
+    seq->n = n;
+    if (!n) return is_a_tuple ? empty_tuple() : empty_set();
+    const u8 tag = seq->items[0].tag;
+    if (is_a_tuple) return tag == ROW ? tuple_of(cx, seq->items, n) : make_tuple(cx, seq);
+    return tag == PAIR || tag == CELL ? make_set(cx, seq) : of_seq(SET, seq);
+}
+
 // The elements of a container for which keep(k) holds, as one of the same kind; `items` are its elements in order.
 template <class F>
 VM_FN Value kept_items(Context& cx, const Value& container, const Value* items, F keep) {
     if (container.tag == PATCH) return kept_cells(cx, *container.patch, items, keep);
     const u64 n = length(container);
-    Value* kept = allocate_array<Value>(cx, n);
-    if (!kept) return unhandled(R_ARENA);
+    Seq* seq = new_seq(cx, n);
+    if (!seq) return unhandled(R_ARENA);
     u64 count = 0;
     for (u64 k = 0; k < n; k++) {
-        if (keep(k)) kept[count++] = items[k];
+        if (keep(k)) seq->items[count++] = items[k];
     }
-    return count == n ? container : container_of(cx, is_tuple(container), kept, count);
+    return count == n ? container : shrunk(cx, is_tuple(container), seq, count);
 }
 
 // Give a tuple that elements are looked for in often the form of a set, in which they are found quicker.
@@ -221,24 +230,41 @@ struct Counts {
     u64 n;
 };
 
-VM_FN void count_bytes(const i8* bytes, u64 n, Counts& c) {
+VM_FN void count_bytes(const Value& tuple, u64 n, Counts& c) {
     u32 of_byte[256];
     memset(of_byte, 0, sizeof(of_byte));
-    for (u64 k = 0; k < n; k++) of_byte[bytes[k] - INT8_MIN]++;
-    for (i32 byte = 0; byte < 256; byte++) {
-        if (!of_byte[byte]) continue;
-        c.values[c.n] = integer(byte + INT8_MIN);
-        c.counts[c.n++] = integer(of_byte[byte]);
+    i64 low = GREATEST_BYTE, high = LEAST_BYTE;
+    for (u64 k = 0; k < n; k++) {
+        const i64 byte = tuple_item(tuple, k).num;
+        of_byte[byte - INT8_MIN]++;
+        low = least_of(low, byte);
+        high = greatest_of(high, byte);
     }
+    for (i64 byte = low; byte <= high; byte++) {
+        if (!of_byte[byte - INT8_MIN]) continue;
+        c.values[c.n] = integer(byte);
+        c.counts[c.n++] = integer(of_byte[byte - INT8_MIN]);
+    }
+}
+
+// Whether a tuple holds nothing but integers that are bytes.
+VM_FN bool holds_bytes(const Value& tuple) {
+    if (tuple.tag == ROW) return true;
+    if (tuple.tag != TUPLE) return false;
+    const u64 n = length(tuple);
+    for (u64 k = 0; k < n; k++) {
+        if (!is_int(tuple.seq->items[k]) || !is_byte(tuple.seq->items[k].num)) return false;
+    }
+    return true;
 }
 
 // False without memory.
 VM_FN bool count_values(Context& cx, const Value& tuple, Counts& c) {
-    const u64 n = length(tuple), most = tuple.tag == ROW ? least_of<u64>(n, 256) : n;
-    c = Counts{allocate_array<Value>(cx, most), allocate_array<Value>(cx, most), 0};
+    const u64 n = length(tuple);
+    c = Counts{allocate_array<Value>(cx, n), allocate_array<Value>(cx, n), 0};
     if (!c.values || !c.counts) return false;
-    if (tuple.tag == ROW) {
-        count_bytes(tuple.bytes, n, c);
+    if (holds_bytes(tuple)) {
+        count_bytes(tuple, n, c);
         return true;
     }
     write_items(tuple, c.values);
@@ -278,6 +304,15 @@ VM_FN bool occurs_before(Context& cx, const Value* items, u64 k) {
     return false;
 }
 
+VM_FN void mark_repeated_bytes(const Value* items, u64 n, u8* repeated) {
+    u64 seen[4] = {0, 0, 0, 0};
+    for (u64 k = 0; k < n; k++) {
+        const u64 byte = static_cast<u64>(items[k].num - INT8_MIN), bit = static_cast<u64>(1) << (byte & 63);
+        repeated[k] = (seen[byte >> 6] & bit) != 0;
+        seen[byte >> 6] |= bit;
+    }
+}
+
 // Mark all but the first of equal elements; false without memory.
 VM_FN bool mark_repeated(Context& cx, const Value* items, u64 n, u8* repeated) {
     if (n <= FEW) {
@@ -299,7 +334,12 @@ VM_FN Value op_dedupe(Context& cx, const Value& tuple) {
     const u64 n = length(tuple);
     const Value* items;
     u8* repeated = allocate_array<u8>(cx, n);
-    if (!repeated || !get_items(cx, tuple, items) || !mark_repeated(cx, items, n, repeated)) return unhandled(R_ARENA);
+    if (!repeated || !get_items(cx, tuple, items)) return unhandled(R_ARENA);
+    if (holds_bytes(tuple)) {
+        mark_repeated_bytes(items, n, repeated);
+    } else if (!mark_repeated(cx, items, n, repeated)) {
+        return unhandled(R_ARENA);
+    }
     return kept_items(cx, tuple, items, [&](u64 k) { return !repeated[k]; });
 }
 
@@ -415,14 +455,16 @@ VM_FN Value op_sizefilter(Context& cx, const Value& container, const Value& n) {
     const u64 count = length(container);
     const Value* items;
     if (!get_items(cx, container, items)) return unhandled(R_ARENA);
-    Value* kept = allocate_array<Value>(cx, count);
+    Seq* kept = new_seq(cx, count);
     if (!kept) return unhandled(R_ARENA);
     u64 chosen = 0;
     for (u64 k = 0; k < count; k++) {
         if (!is_container(items[k])) return fail();
-        if (is_int(n) && static_cast<i64>(length(items[k])) == n.num) kept[chosen++] = items[k];
+        if (is_int(n) && static_cast<i64>(length(items[k])) == n.num) kept->items[chosen++] = items[k];
     }
-    return chosen == count && is_set(container) ? container : set_of(cx, kept, chosen);
+    if (is_set(container)) return chosen == count ? container : shrunk(cx, false, kept, chosen);
+    kept->n = chosen;
+    return make_set(cx, kept);
 }
 
 VM_FN Value op_pair(Context& cx, const Value& a, const Value& b) {

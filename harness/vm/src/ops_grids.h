@@ -17,6 +17,9 @@ VM_FN Value grid_value(Context& cx, const Grid* g) {
     return make_tuple(cx, seq);
 }
 
+// Whether a value can be a cell of a grid.
+VM_FN bool is_colour(const Value& v) { return is_int(v) && is_byte(v.num); }
+
 VM_FN u64 cells_in(const Grid& g) { return static_cast<u64>(g.h) * g.w; }
 VM_FN const i8* row_at(const Grid& g, u64 r) { return g.data + r * g.w; }
 VM_FN i8* row_at(Grid& g, u64 r) { return g.data + r * g.w; }
@@ -551,7 +554,7 @@ VM_FN Value put_mask(Context& cx, const Value& grid, const Grid& g, const Patch&
             if (only) bits &= only[static_cast<u64>(i) * words + word];
             if (!bits) continue;
             if (!out) {
-                if (!is_int(colour) || !is_byte(colour.num)) return unhandled(R_FORM);
+                if (!own && !is_colour(colour)) return unhandled(R_FORM);
                 out = copy_grid(cx, g);
                 if (!out) return unhandled(R_ARENA);
             }
@@ -573,7 +576,7 @@ VM_FN Value put_items(Context& cx, const Value& grid, const Grid& g, const Value
         const u64 at = static_cast<u64>(i) * g.w + static_cast<u64>(j);
         if (brush.background_only && g.data[at] != background) continue;
         const Value colour = brush.colour ? *brush.colour : integer(items[k].extra);
-        if (!is_int(colour) || !is_byte(colour.num)) return unhandled(R_FORM);
+        if (!is_colour(colour)) return unhandled(R_FORM);
         if (!out) out = copy_grid(cx, g);
         if (!out) return unhandled(R_ARENA);
         out->data[at] = static_cast<i8>(colour.num);
@@ -808,9 +811,6 @@ VM_FN Value op_hconcat(Context& cx, const Value& a, const Value& b) {
 }
 
 // ---- colours
-
-// Whether a value can equal a cell of a grid.
-VM_FN bool is_colour(const Value& v) { return is_int(v) && is_byte(v.num); }
 
 VM_FN Value op_cellwise(Context& cx, const Value& a, const Value& b, const Value& fallback) {
     const Grid *g = nullptr, *k = nullptr;

@@ -149,18 +149,28 @@ VM_FN Value op_recolor(Context& cx, const Value& value, const Value& patch) {
 }
 
 VM_FN Value moved(Context& cx, const Patch& p, i64 top, i64 left) {
-    if (!is_small(top) || !is_small(left) || !is_small(top + p.h) || !is_small(left + p.w)) return unhandled(R_OVERFLOW);
+    if (!is_small(top) || !is_small(left) || !is_small(top + p.h - 1) || !is_small(left + p.w - 1)) {
+        return unhandled(R_OVERFLOW);
+    }
     return variant(cx, p, static_cast<i32>(top), static_cast<i32>(left), p.object, p.colour, p.plane);
+}
+
+// An element of a patch, moved.
+VM_FN Value moved_place(Context& cx, const Value& item, i64 di, i64 dj) {
+    if (item.tag == CELL) {
+        const i64 i = item.at.i + di, j = item.at.j + dj;
+        if (is_small(i) && is_small(j)) return cell_of(item.extra, static_cast<i32>(i), static_cast<i32>(j));
+    }
+    const Place place = place_of(item);
+    const Value at = location(cx, place.i + di, place.j + dj);
+    return is_bad(at) || place.kind == AN_INDEX ? at : make_pair(cx, place.colour, at);
 }
 
 VM_FN Value moved_each(Context& cx, const Places& places, i64 di, i64 dj, bool in_order) {
     Seq* seq = new_seq(cx, places.n);
     if (!seq) return unhandled(R_ARENA);
     for (u64 k = 0; k < places.n; k++) {
-        const Place place = place_of(places.items[k]);
-        const Value at = location(cx, place.i + di, place.j + dj);
-        if (is_bad(at)) return at;
-        seq->items[k] = places.object ? make_pair(cx, place.colour, at) : at;
+        seq->items[k] = moved_place(cx, places.items[k], di, dj);
         if (is_bad(seq->items[k])) return seq->items[k];
     }
     return in_order ? of_seq(SET, seq) : make_set(cx, seq);
@@ -170,7 +180,8 @@ VM_FN Value op_shift(Context& cx, const Value& patch, const Value& directions) {
     i32 di, dj;
     if (patch.tag == PATCH) {
         if (!get_pair(directions, di, dj)) return no_pair(directions);
-        return moved(cx, *patch.patch, static_cast<i64>(patch.patch->top) + di, static_cast<i64>(patch.patch->left) + dj);
+        const Patch& p = *patch.patch;
+        return moved(cx, p, static_cast<i64>(p.top) + di, static_cast<i64>(p.left) + dj);
     }
     const Places places = pairs_of(cx, patch);
     if (places.form == IS_EMPTY) return patch;
@@ -308,8 +319,9 @@ VM_FN Value op_toobject(Context& cx, const Value& patch, const Value& grid) {
     if (patch.tag == PATCH) add_inside(m, *patch.patch);
     for (u64 k = 0; k < places.n; k++) {
         const Place place = place_of(places.items[k]);
-        const bool inside = place.i >= 0 && place.j >= 0 && static_cast<u32>(place.i) < g->h && static_cast<u32>(place.j) < g->w;
-        if (inside) m.set(static_cast<u32>(place.i), static_cast<u32>(place.j));
+        if (place.i < 0 || place.j < 0) continue;
+        const u32 r = static_cast<u32>(place.i), c = static_cast<u32>(place.j);
+        if (r < g->h && c < g->w) m.set(r, c);
     }
     return finish(cx, m, true, MANY_COLOURS);
 }

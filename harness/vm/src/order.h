@@ -83,6 +83,47 @@ VM_FN int compare_grids(const Grid& a, const Grid& b) {  // of the same width
     return c ? c : sign_of(a.h, b.h);
 }
 
+VM_FN int compare_cells(const Value& a, const Value& b) {  // two PAIRs or two CELLs; a PAIR's `extra` is 0
+    if (a.extra != b.extra) return sign_of(a.extra, b.extra);
+    return a.at.i != b.at.i ? sign_of(a.at.i, b.at.i) : sign_of(a.at.j, b.at.j);
+}
+
+// Whether a patch has a cell behind row r, column k of its box, in reading order.
+VM_FN bool has_behind(const Patch& p, i64 r, i64 k) {
+    if (r + 1 < p.h) return true;  // its last row is not empty
+    for (i64 from = k + 1; r < p.h && from < p.w; from += 64) {
+        if (window(p, static_cast<u32>(r), from)) return true;
+    }
+    return false;
+}
+
+// Of two sets of locations, or two objects of one colour, whose boxes begin in the same row: what decides is the first
+// location that only one of them has. This one is less if the other goes on behind it, else the longer, so greater.
+VM_FN int compare_masks(const Patch& a, const Patch& b) {
+    const u32 rows = greatest_of(a.h, b.h);
+    const i64 left = least_of(a.left, b.left);
+    const i64 right = greatest_of(static_cast<i64>(a.left) + a.w, static_cast<i64>(b.left) + b.w);
+    for (u32 r = 0; r < rows; r++) {
+        if (r == a.h || r == b.h) return r == a.h ? -1 : 1;
+        for (i64 from = left; from < right; from += 64) {
+            const u64 of_a = window(a, r, from - a.left), differ = of_a ^ window(b, r, from - b.left);
+            if (!differ) continue;
+            const u32 bit = lowest_bit(differ);
+            const bool in_a = (of_a >> bit) & 1;
+            const Patch& other = in_a ? b : a;
+            return has_behind(other, r, from + bit - other.left) == in_a ? -1 : 1;
+        }
+    }
+    return 0;
+}
+
+VM_FN int compare_patches(const Patch& a, const Patch& b) {  // of one kind, neither of many colours
+    if (a.colour != b.colour) return sign_of(a.colour, b.colour);
+    return a.top != b.top ? sign_of(a.top, b.top) : compare_masks(a, b);
+}
+
+VM_FN bool is_simple(const Patch& p) { return p.colour != MANY_COLOURS; }
+
 template <int D>
 struct Compare {
     VM_FN_STATIC int items(Context& cx, const Value& a, const Value& b) {  // of two tuples
@@ -115,15 +156,16 @@ struct Compare {
                 case NONE: return 0;
                 case INT: return sign_of(a.num, b.num);
                 case CELL:
-                    if (a.extra != b.extra) return sign_of(a.extra, b.extra);
-                    [[fallthrough]];
-                case PAIR: return a.at.i != b.at.i ? sign_of(a.at.i, b.at.i) : sign_of(a.at.j, b.at.j);
+                case PAIR: return compare_cells(a, b);
                 case ROW: return compare_rows(a, b);
                 case GRID:
                     if (a.grid->w == b.grid->w) return compare_grids(*a.grid, *b.grid);
                     break;
                 case PATCH:
                     if (a.patch == b.patch) return 0;
+                    if (a.patch->object == b.patch->object && is_simple(*a.patch) && is_simple(*b.patch)) {
+                        return compare_patches(*a.patch, *b.patch);
+                    }
                     break;
                 case TUPLE:
                 case SET:
@@ -149,7 +191,9 @@ struct Compare<0> {
 
 // -1, 0 or 1 as a stands before, at or behind b.
 VM_FN int compare(Context& cx, const Value& a, const Value& b) {
-    return is_int(a) && is_int(b) ? sign_of(a.num, b.num) : Compare<DEPTH>::values(cx, a, b);
+    if (is_int(a) && is_int(b)) return sign_of(a.num, b.num);
+    if (a.tag == b.tag && (a.tag == PAIR || a.tag == CELL)) return compare_cells(a, b);
+    return Compare<DEPTH>::values(cx, a, b);
 }
 
 VM_FN bool same_mask(const Patch& a, const Patch& b) {
@@ -236,6 +280,58 @@ VM_FN bool sort_by(Context& cx, Value* items, Value* keys, u64 n, bool descendin
     return true;
 }
 
+// The box and the colours of cells.
+struct CellRange {
+    i32 top, bottom, left, right, low, high;
+};
+
+// Whether n values are all cells, and small patches could hold each colour of them.
+VM_FN bool get_cell_range(const Value* items, u64 n, CellRange& e) {
+    e = CellRange{INT32_MAX, INT32_MIN, INT32_MAX, INT32_MIN, INT32_MAX, INT32_MIN};
+    for (u64 k = 0; k < n; k++) {
+        const Value& v = items[k];
+        if (v.tag != CELL) return false;
+        e.top = least_of(e.top, v.at.i);
+        e.bottom = greatest_of(e.bottom, v.at.i);
+        e.left = least_of(e.left, v.at.j);
+        e.right = greatest_of(e.right, v.at.j);
+        e.low = least_of(e.low, v.extra);
+        e.high = greatest_of(e.high, v.extra);
+    }
+    const i64 h = static_cast<i64>(e.bottom) - e.top, w = static_cast<i64>(e.right) - e.left;
+    const i64 colours = static_cast<i64>(e.high) - e.low;
+    return h < 64 && w < 64 && colours < 16;
+}
+
+// Put cells in order and drop repeated ones, by a mask for each colour: quicker than sorting. False if they are not
+// what that is made for.
+VM_FN bool order_cells(Context& cx, Seq* seq) {
+    CellRange e;
+    if (!get_cell_range(seq->items, seq->n, e)) return false;
+    const u64 h = static_cast<u64>(e.bottom - e.top) + 1, planes = static_cast<u64>(e.high - e.low) + 1;
+    u8* mark = cx.arena.top;
+    u64* rows = allocate_array<u64>(cx, planes * h);
+    if (!rows) return false;
+    memset(rows, 0, planes * h * sizeof(u64));
+    for (u64 k = 0; k < seq->n; k++) {
+        const Value& v = seq->items[k];
+        const u64 row = static_cast<u64>(v.extra - e.low) * h + static_cast<u64>(v.at.i - e.top);
+        rows[row] |= static_cast<u64>(1) << (v.at.j - e.left);
+    }
+    u64 n = 0;
+    for (u64 plane = 0; plane < planes; plane++) {
+        for (u64 r = 0; r < h; r++) {
+            for (u64 bits = rows[plane * h + r]; bits; bits &= bits - 1) {
+                seq->items[n++] = cell_of(e.low + static_cast<i32>(plane), e.top + static_cast<i32>(r),
+                                          e.left + static_cast<i32>(lowest_bit(bits)));
+            }
+        }
+    }
+    seq->n = n;
+    cx.arena.top = mark;
+    return true;
+}
+
 // The set of n items, which are put in order in place; `seq` is theirs.
 VM_FN Value make_set(Context& cx, Seq* seq) {
     const u64 n = seq->n;
@@ -253,6 +349,7 @@ VM_FN Value make_set(Context& cx, Seq* seq) {
     u64 ascending = 1;  // most sets are made of elements in order
     while (ascending < n && compare(cx, seq->items[ascending - 1], seq->items[ascending]) < 0) ascending++;
     if (ascending == n) return of_seq(SET, seq);
+    if (order_cells(cx, seq)) return of_seq(SET, seq);
     if (!sort_by(cx, seq->items, seq->items, n, false)) return unhandled(R_ARENA);
     u64 kept = 1;
     for (u64 k = 1; k < n; k++) {
@@ -274,11 +371,17 @@ VM_FN void write_cells(const Patch& p, Value* out) {
     }
     u32 next[256];  // where the next cell of a colour goes
     memset(next, 0, sizeof(next));
-    for_each_bit(p, [&](u32 r, u32 k) { next[p.plane[r * p.w + k] - INT8_MIN]++; });
+    i32 low = GREATEST_BYTE, high = LEAST_BYTE;
+    for_each_bit(p, [&](u32 r, u32 k) {
+        const i32 c = p.plane[r * p.w + k];
+        next[c - INT8_MIN]++;
+        low = least_of(low, c);
+        high = greatest_of(high, c);
+    });
     u32 before = 0;
-    for (u32 c = 0; c < 256; c++) {
-        const u32 cells = next[c];
-        next[c] = before;
+    for (i32 c = low; c <= high; c++) {
+        const u32 cells = next[c - INT8_MIN];
+        next[c - INT8_MIN] = before;
         before += cells;
     }
     for_each_bit(p, [&](u32 r, u32 k) {

@@ -14,6 +14,16 @@ VM_FN i32 colour_at(const Patch& p, u32 r, u32 k) {
     return p.colour == MANY_COLOURS ? p.plane[r * p.w + k] : p.colour;
 }
 
+// The 64 bits of row r of a patch that begin at column `from` of its box, which may lie outside it.
+VM_FN u64 window(const Patch& p, u32 r, i64 from) {
+    const u64* row = p.rows + static_cast<u64>(r) * p.words;
+    if (from < 0) return from > -64 ? row[0] << -from : 0;
+    const u64 word = static_cast<u64>(from) >> 6, by = static_cast<u64>(from) & 63;
+    if (word >= p.words) return 0;
+    const u64 bits = row[word] >> by;
+    return by && word + 1 < p.words ? bits | row[word + 1] << (64 - by) : bits;
+}
+
 // Call f(r, k) for every cell, row by row.
 template <class F>
 VM_FN void for_each_bit(const Patch& p, F f) {
@@ -49,26 +59,51 @@ VM_FN bool new_mask(Context& cx, Mask& m, i32 top, i32 left, u32 h, u32 w, bool 
     return true;
 }
 
-// The patch of a mask, made tight. `object`: with colour `colour`, or with those of the plane if MANY_COLOURS.
-VM_FN Value finish(Context& cx, const Mask& m, bool object, i32 colour) {
-    u32 first = 0, last = m.h;
-    u64 all[MOST_COLUMNS / 64];
+// The colour that all cells of the plane of a patch have; MANY_COLOURS if there is none.
+VM_FN i32 only_colour(const Patch& p) {
+    u32 start = 0;
+    while (!p.rows[start]) start++;
+    const i32 first = p.plane[start * 64 + lowest_bit(p.rows[start])];
+    for (u32 r = 0; r < p.h; r++) {
+        for (u32 word = 0; word < p.words; word++) {
+            for (u64 bits = p.rows[r * p.words + word]; bits; bits &= bits - 1) {
+                if (p.plane[r * p.w + word * 64 + lowest_bit(bits)] != first) return MANY_COLOURS;
+            }
+        }
+    }
+    return first;
+}
+
+VM_FN bool is_empty_row(const Mask& m, u32 r) {
+    u64 any = 0;
+    for (u32 word = 0; word < m.words; word++) any |= m.rows[r * m.words + word];
+    return !any;
+}
+
+// How many cells the rows from first to last have, and all of these rows in one. Most masks are one word wide.
+template <bool NARROW>
+VM_FN u32 gather(const Mask& m, u32 first, u32 last, u64* all) {
+    const u32 words = NARROW ? 1 : m.words;
     u32 count = 0;
-    for (u32 word = 0; word < m.words; word++) all[word] = 0;
-    for (u32 r = 0; r < m.h; r++) {
-        u64 any = 0;
-        for (u32 word = 0; word < m.words; word++) {
-            const u64 bits = m.rows[r * m.words + word];
-            any |= bits;
+    for (u32 word = 0; word < words; word++) all[word] = 0;
+    for (u32 r = first; r <= last; r++) {
+        for (u32 word = 0; word < words; word++) {
+            const u64 bits = m.rows[r * words + word];
             all[word] |= bits;
             count += count_bits(bits);
         }
-        if (any) {
-            if (last == m.h) first = r;
-            last = r;
-        }
     }
-    if (!count) return empty_set();
+    return count;
+}
+
+// The patch of a mask, made tight. `object`: with colour `colour`, or with those of the plane if MANY_COLOURS.
+VM_FN Value finish(Context& cx, const Mask& m, bool object, i32 colour) {
+    u32 first = 0, last = m.h;
+    while (first < m.h && is_empty_row(m, first)) first++;
+    if (first == m.h) return empty_set();
+    while (is_empty_row(m, --last)) {}
+    u64 all[MOST_COLUMNS / 64];
+    const u32 count = m.words == 1 ? gather<true>(m, first, last, all) : gather<false>(m, first, last, all);
     u32 low = 0, high = m.words - 1;
     while (!all[low]) low++;
     while (!all[high]) high--;
@@ -110,15 +145,8 @@ VM_FN Value finish(Context& cx, const Mask& m, bool object, i32 colour) {
             for (u32 r = 0; r < p->h; r++) memcpy(plane + r * p->w, m.plane + (first + r) * m.w + from, p->w);
             p->plane = plane;
         }
-        // One colour after all is the smaller form, and equal objects should look alike.
-        i32 only = MANY_COLOURS;
-        bool mixed = false;
-        for_each_bit(*p, [&](u32 r, u32 k) {
-            const i32 c = p->plane[r * p->w + k];
-            if (only == MANY_COLOURS) only = c;
-            mixed |= c != only;
-        });
-        if (!mixed) {
+        const i32 only = only_colour(*p);
+        if (only != MANY_COLOURS) {  // the smaller form, and equal objects should look alike
             p->colour = only;
             p->plane = nullptr;
         }

@@ -65,6 +65,14 @@ VM_FN Places places_of(Context& cx, const Value& v) {
         places.form = NO_MEMORY;
         return places;
     }
+    const u8 tag = places.items[0].tag;
+    u64 alike = 0;
+    while (alike < places.n && places.items[alike].tag == tag) alike++;
+    if (alike == places.n && (tag == PAIR || tag == CELL)) {  // nearly always
+        places.form = IS_PATCH;
+        places.object = tag == CELL;
+        return places;
+    }
     u64 of_kind[AN_ODD + 1] = {0, 0, 0, 0, 0, 0};
     for (u64 k = 0; k < places.n; k++) of_kind[place_of(places.items[k]).kind]++;
     places.object = of_kind[A_CELL] != 0;
@@ -95,8 +103,13 @@ VM_FN Value set_of_locations(Context& cx, const Places& places) {
     Seq* seq = new_seq(cx, places.n);
     if (!seq) return unhandled(R_ARENA);
     for (u64 k = 0; k < places.n; k++) {
-        const Place place = place_of(places.items[k]);
-        seq->items[k] = pair_of(place.i, place.j);
+        const Value& item = places.items[k];
+        if (item.tag == CELL) {
+            seq->items[k] = pair_of(item.at.i, item.at.j);
+        } else {
+            const Place place = place_of(item);
+            seq->items[k] = pair_of(place.i, place.j);
+        }
     }
     return make_set(cx, seq);
 }
@@ -145,6 +158,7 @@ VM_FN Patch* new_indices(Context& cx, const Extent& e, u64*& rows) {
     const u32 h = static_cast<u32>(e.bottom - e.top + 1), w = static_cast<u32>(e.right - e.left + 1);
     const u32 words = (w + 63) / 64;
     const u64 bytes = sizeof(u64) * h * words;
+    static_assert(sizeof(Patch) % sizeof(u64) == 0, "the rows follow behind the patch");
     u8* memory = static_cast<u8*>(allocate(cx, sizeof(Patch) + bytes));
     if (!memory) return nullptr;
     rows = reinterpret_cast<u64*>(memory + sizeof(Patch));

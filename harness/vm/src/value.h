@@ -53,7 +53,7 @@ struct Seq {
 
 struct Grid {
     u32 h, w;
-    i8 data[8];  // h * w of them, row by row
+    i8 data[1];  // h * w of them, row by row (a length of 1 is how compilers know that there are more)
 };
 
 constexpr i32 MANY_COLOURS = -128;  // colour of a Patch whose cells differ: see its plane

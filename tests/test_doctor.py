@@ -1,0 +1,93 @@
+"""The doctor says what is there, and what to do about what is not."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+
+from harness.doctor import Finding, describe, examine
+from harness.measure.environment import describe_environment, gpus, usable_cpus
+
+
+@pytest.fixture(scope="module")
+def findings() -> dict[str, Finding]:
+    return {finding.subject: finding for finding in examine()}
+
+
+def test_here_all_that_the_main_job_needs_is_there(findings):
+    assert {finding.subject for finding in findings.values() if finding.verdict == "broken"} == set()
+    for subject in ("Python", "packages", "notebook kernel", "CPUs", "memory", "ARC data"):
+        assert findings[subject].verdict == "ok"
+    assert sys.executable in findings["Python"].detail
+    assert findings["CPUs"].detail.startswith(f"{usable_cpus()} usable")
+    assert "400" in findings["ARC data"].detail
+
+
+def test_what_is_absent_comes_with_what_to_do(findings):
+    for finding in findings.values():
+        assert finding.detail
+        if finding.verdict != "ok":
+            assert finding.advice, finding
+    assert (findings["GPUs"].verdict == "ok") == gpus()["available"]
+    if importlib.util.find_spec("cupy") is None:
+        assert findings["CuPy"].verdict == "absent"
+        assert "cuda12" in findings["CuPy"].advice
+        assert "cuda13" in findings["CuPy"].advice
+
+
+def test_on_kaggle_it_says_so():
+    found = subprocess.run(
+        [sys.executable, "-m", "harness", "doctor"],
+        env={**os.environ, "KAGGLE_KERNEL_RUN_TYPE": "Batch"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert found.returncode == 0
+    assert found.stderr == ""
+    assert "this is a Kaggle notebook (Batch)" in found.stdout
+    assert "ARC data" in found.stdout
+
+
+def test_a_broken_installation_is_an_exit_code_of_1(tmp_path):
+    """An installation that needs more than there is: its metadata come before those of the real one."""
+    info = tmp_path / "arc_dsl_harness-99.dist-info"
+    info.mkdir()
+    needs = ["numpy>=999", "no-such-package-at-all", 'cupy-not-needed; extra == "x"']
+    head = ["Metadata-Version: 2.1", "Name: arc-dsl-harness", "Version: 99", "Provides-Extra: x"]
+    (info / "METADATA").write_text("\n".join([*head, *(f"Requires-Dist: {need}" for need in needs)]))
+    found = subprocess.run(
+        [sys.executable, "-m", "harness", "doctor"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert found.returncode == 1, found.stderr
+    line = next(line for line in found.stdout.splitlines() if line.startswith("broken"))
+    assert "numpy" in line
+    assert "no-such-package-at-all is not installed" in line
+    assert "cupy" not in line
+    assert "make setup" in found.stdout
+
+
+def test_the_text_has_the_advice_below_each_finding():
+    text = describe([Finding("one", "ok", "fine"), Finding("longer", "absent", "gone", "get it")])
+    assert text.splitlines() == ["ok      one     fine", "absent  longer  gone", "                -> get it"]
+
+
+def test_the_environment_of_a_run():
+    environment = describe_environment("command")
+    assert environment["python"]["version"] == ".".join(map(str, sys.version_info[:3]))
+    assert environment["cpu"]["affinity"] == usable_cpus() <= environment["cpu"]["logical"]
+    assert environment["packages"]["pydantic"]
+    assert environment["memory_bytes"] > 2**28
+    assert environment["gpu"]["available"] == bool(environment["gpu"]["devices"])
+    assert environment["gpu"]["available"] or environment["gpu"]["reason"]
