@@ -4,7 +4,7 @@ from harness.compiler.assemble import ProgramResult, Unit, compile_unit
 from harness.compiler.disassemble import disassemble
 from harness.compiler.errors import Untraceable
 from harness.compiler.interpret import FAIL, interpret
-from harness.compiler.trace import Trace, trace
+from harness.compiler.tracing import Trace, trace
 
 __all__ = [
     "FAIL",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.compiler.errors import Untraceable
 from harness.compiler.ir import RANKED, Graph, Node, Region
-from harness.compiler.trace import Trace
+from harness.compiler.tracing import Trace
 from harness.vm.opcodes import CONTROL, FIELDS, LOOP_KIND, NONE, OPERATION
 
 MOST_INSTRUCTIONS = 60_000

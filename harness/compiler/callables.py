@@ -146,7 +146,7 @@ def choose(tracer: Tracer, condition: Any, a: Any, b: Any, branch: Callable[...,
         return tracer.operation("branch", branch, (condition, a, b))
     if a is b:
         return a
-    if callable(a) and callable(b):
+    if len(kinds) == 1 and callable(a) and callable(b):
         return Choice(tracer, condition, a, b)
     if type(a) is tuple and type(b) is tuple and len(a) == len(b):
         return tuple([choose(tracer, condition, x, y, branch) for x, y in zip(a, b, strict=True)])

@@ -21,7 +21,8 @@ from harness.compiler.callables import (
     is_tuple,
     pick,
 )
-from harness.compiler.opaque import Symbol, hashable, refusal
+from harness.compiler.errors import Untraceable
+from harness.compiler.opaque import Symbol, hashable, refusal, refusals
 from harness.compiler.tracer import Functions, Kind, Tracer, kind_of, tracers
 from harness.dsl import PROGRAM_NAMESPACE, functions
 from harness.dsl.canonical import ordered
@@ -62,11 +63,17 @@ def _first_order(tracer: Tracer, name: str, *args: Any) -> Any:
         raise refusal(f"gives {name} functions that depend on computed values")
     if name == "repeat" and (type(args[1]) is not int or args[1] > _MOST_REPEATED):
         raise refusal("repeats a function very often, or a computed number of times")
-    # On known containers the reference is right: wherever it would look at a symbol, that refuses.
-    if name == "initset":
-        with hashable():
-            return ALL[name].function(*args)
-    return ALL[name].function(*args)
+    try:
+        # On known containers the reference is right: wherever it would look at a symbol, that refuses.
+        if name == "initset":
+            with hashable():
+                return ALL[name].function(*args)
+        return ALL[name].function(*args)
+    except Untraceable as error:
+        if not error.what.startswith("Python"):
+            raise
+        refusals.pop()
+        raise refusal(f"gives {name} functions together with computed values") from None
 
 
 def _depends(value: Any) -> bool:

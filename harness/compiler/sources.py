@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import BuiltinFunctionType, CodeType, FrameType
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType
 from typing import Any, Literal
 
 from harness.compiler import opaque
@@ -28,7 +28,12 @@ _STATEMENTS: dict[type[ast.AST], str] = {
     ast.Global: "has a global statement: the result may depend on earlier calls",
     ast.Nonlocal: "has a nonlocal statement: the result may depend on earlier calls",
 }
-_BUILTINS = frozenset({"type", "id", "callable", "eval", "exec", "globals", "locals", "vars", "open", "input"})
+_BUILTINS = frozenset(
+    {
+        *("type", "id", "callable", "eval", "exec", "globals", "locals", "vars", "open", "input"),
+        *("next", "setattr", "delattr"),
+    }
+)
 _PURE_MODULES = frozenset({"builtins", "_functools", "itertools", "_operator", "math", "_collections"})
 _MUTATING = frozenset(
     {
@@ -36,7 +41,6 @@ _MUTATING = frozenset(
         *("add", "discard", "difference_update", "intersection_update", "symmetric_difference_update"),
     }
 )
-_CHANGES_GLOBAL = "changes a global variable: the result may depend on earlier calls"
 
 Span = tuple[int, int, int, int]  # line, column, end line, end column
 
@@ -47,12 +51,10 @@ class _Source:
 
     Attributes:
         offences: (line, what) of each construct that cannot be traced.
-        stores: (line, name) of each element of a variable that is assigned.
         sets: where a set is made that is at once an argument of a primitive.
     """
 
     offences: tuple[tuple[int, str], ...]
-    stores: tuple[tuple[int, str], ...]
     sets: frozenset[Span]
 
 
@@ -72,7 +74,6 @@ def _read(filename: str) -> _Source:
 @lru_cache(maxsize=64)
 def _parse(path: Path, _changed_ns: int) -> _Source:
     offences: list[tuple[int, str]] = []
-    stores: list[tuple[int, str]] = []
     sets: set[Span] = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
         if type(node) in _STATEMENTS:
@@ -82,17 +83,16 @@ def _parse(path: Path, _changed_ns: int) -> _Source:
                 offences.append((node.lineno, "asks whether a value is another one ('is')"))
         elif isinstance(node, ast.Name):
             if node.id in _BUILTINS:
-                offences.append((node.lineno, f"uses {node.id!r}, which looks behind a value"))
+                offences.append((node.lineno, f"uses {node.id!r}: what it does may depend on more than values"))
         elif isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
-            if isinstance(node.value, ast.Name):
-                stores.append((node.lineno, node.value.id))
+            offences.append((node.lineno, "changes an element or an attribute, which may depend on earlier calls"))
         elif isinstance(node, ast.Call):
             if isinstance(node.func, ast.Name) and node.func.id in PROGRAM_NAMESPACE:
                 for argument in (*node.args, *[keyword.value for keyword in node.keywords]):
                     sets.update(_sets_in(argument))
         elif isinstance(node, ast.Return) and node.value is not None:
             sets.update(_sets_in(node.value))
-    return _Source(tuple(sorted(offences)), tuple(stores), frozenset(sets))
+    return _Source(tuple(sorted(offences)), frozenset(sets))
 
 
 def _sets_in(node: ast.expr) -> Iterator[Span]:
@@ -127,6 +127,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._executed: dict[int, CodeType] = {}  # by id: to hash code is slow
+        self._kept: dict[int, set[int]] = {}  # of each module, by the id of its variables: ids of mutable containers
 
     def __enter__(self) -> Watch:
         """Begin it."""
@@ -148,7 +149,19 @@ class Watch:
             elif caller is not None and opaque.is_program(caller) and not opaque.is_ours(code):
                 raise opaque.refusal(f"calls {code.co_name} of {code.co_filename}, which is not part of the DSL")
         elif event == "c_call" and opaque.is_program(frame):
-            _check_builtin(argument, frame)
+            self._check_builtin(argument, frame.f_globals)
+
+    def _check_builtin(self, function: BuiltinFunctionType, names: dict[str, Any]) -> None:
+        """Refuse a built-in function that may answer differently each time, or that changes what the module keeps."""
+        owner = function.__self__
+        module = function.__module__ or (owner if isinstance(owner, type) else type(owner)).__module__
+        if module not in _PURE_MODULES:
+            raise opaque.refusal(f"calls {module}.{function.__name__}, which is not part of the DSL")
+        if function.__name__ in _MUTATING:
+            if id(names) not in self._kept:
+                self._kept[id(names)] = {id(container) for container in _lasting(names)}
+            if id(owner) in self._kept[id(names)]:
+                raise opaque.refusal("changes what the module keeps: the result may depend on earlier calls")
 
     def check(self) -> None:
         """Check the source of what was executed.
@@ -158,13 +171,9 @@ class Watch:
         """
         for code in self._executed.values():
             first, last = _lines(code)
-            source = _read(code.co_filename)
-            for line, what in source.offences:
+            for line, what in _read(code.co_filename).offences:
                 if first <= line <= last:
                     raise Untraceable(f"{code.co_name} {what}", code.co_filename, line)
-            for line, name in source.stores:
-                if first <= line <= last and name in code.co_names:
-                    raise Untraceable(f"{code.co_name} {_CHANGES_GLOBAL}", code.co_filename, line)
 
 
 def _lines(code: CodeType) -> tuple[int, int]:
@@ -174,11 +183,21 @@ def _lines(code: CodeType) -> tuple[int, int]:
     return code.co_firstlineno, max([last, *inner])
 
 
-def _check_builtin(function: BuiltinFunctionType, frame: FrameType) -> None:
-    """Refuse a built-in function that may answer differently each time, or that keeps something."""
-    owner = getattr(function, "__self__", None)
-    module = function.__module__ or (owner if isinstance(owner, type) else type(owner)).__module__
-    if module not in _PURE_MODULES:
-        raise opaque.refusal(f"calls {module}.{function.__name__}, which is not part of the DSL")
-    if function.__name__ in _MUTATING and any(value is owner for value in frame.f_globals.values()):
-        raise opaque.refusal(_CHANGES_GLOBAL)
+def _lasting(names: dict[str, Any]) -> Iterator[Any]:
+    """Yield the mutable containers that a module keeps: its variables, what is in them, its functions' defaults."""
+    left = [value for name, value in names.items() if name != "__builtins__"]
+    seen: set[int] = set()
+    while left:
+        value = left.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, list | dict | set):
+            yield value
+            left.extend(value.values() if isinstance(value, dict) else value)
+        elif isinstance(value, tuple | frozenset):
+            left.extend(value)
+        elif isinstance(value, FunctionType) and not opaque.is_ours(value.__code__):
+            left.extend(value.__defaults__ or ())
+            left.extend((value.__kwdefaults__ or {}).values())
+            left.extend([cell.cell_contents for cell in value.__closure__ or ()])

@@ -103,14 +103,18 @@ def rows_of(patch: Patch) -> list[int]:
 
 
 def columns_of(patch: Patch) -> list[int]:
-    """Return the column of every cell; with cells among indices, min and max of the result raise TypeError."""
+    """Return the column of every cell."""
     if len(patch) and is_object(patch):
         return [j for _, j in map(location_of_cell, patch)]
+    _refuse_cells(patch)
     return [j for _, j in patch]  # type: ignore[misc]
 
 
 def axes_of(patch: Patch) -> tuple[list[int], list[int]]:
-    """Return the rows and the columns of a patch that is not empty, the columns as `columns_of` does."""
+    """Return the rows and the columns of a patch that is not empty.
+
+    With cells among the indices it holds, min and max of the columns raise TypeError.
+    """
     locations: Any = list(map(location_of_cell, patch)) if is_object(patch) else patch
     return [i for i, _ in locations], [j for _, j in locations]
 
@@ -181,7 +185,7 @@ def toindices(patch: Patch) -> Indices:
 
 def recolor(value: int, patch: Patch) -> Object:
     """The patch with every cell of one colour."""
-    return frozenset(zip(repeat(value), locations_of(patch), strict=False))
+    return frozenset(zip(repeat(value), locations_of(patch)))
 
 
 def toobject(patch: Patch, grid: Grid) -> Object:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,7 +32,7 @@ COUNTERS = (*(opcode.name for opcode in OPCODES), *(f"loop {name}" for name in L
 """What is counted, in the order of ``NativeEngine.counters``; control instructions come before operations."""
 
 _ERRORS = {1: "bad argument", 2: "out of memory", 3: "refused", 4: "busy", 5: "internal error"}
-_OPERATION_ARENA = 64 << 20
+_OPERATION_ARENA, _MOST_OPERATION_ARENA = 1 << 20, 64 << 20
 
 
 class NativeUnavailable(Exception):
@@ -93,13 +93,13 @@ _U32, _U64, _ADDRESS = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_void_p
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "vm_message": (ctypes.c_char_p, ()),
     "vm_table_digest": (ctypes.c_char_p, ()),
-    "vm_counters_count": (_U32, ()),
     "vm_create": (ctypes.c_int, (_ADDRESS,)),
     "vm_destroy": (None, (_ADDRESS,)),
     "vm_add_unit": (
         ctypes.c_int,
         (_ADDRESS, _ADDRESS, _U32, _U32, _U32, ctypes.c_char_p, _U64, _U32, _ADDRESS, _ADDRESS, _U32, _ADDRESS),
     ),
+    "vm_clear_units": (ctypes.c_int, (_ADDRESS,)),
     "vm_add_sample": (ctypes.c_int, (_ADDRESS, ctypes.c_char_p, _U64, _U32, _U32, _ADDRESS)),
     "vm_evaluate": (ctypes.c_int, (_ADDRESS, _ADDRESS)),
     "vm_outputs": (ctypes.c_int, (_ADDRESS, _ADDRESS, _ADDRESS)),
@@ -179,7 +179,7 @@ def time_operation(name: str, *values: Any, repeats: int = 10_000) -> float:
 
 def _run_operation(name: str, values: tuple[Any, ...], repeats: int) -> tuple[Any, int]:
     operands = b"".join(map(encoding.encode, values))
-    capacity = 1 << 16
+    capacity, arena = 1 << 16, _OPERATION_ARENA
     while True:
         out = ctypes.create_string_buffer(capacity)
         needed, nanoseconds = ctypes.c_uint64(), ctypes.c_uint64()
@@ -188,11 +188,14 @@ def _run_operation(name: str, values: tuple[Any, ...], repeats: int) -> tuple[An
         number = OPERATION[name].number
         check(
             library().vm_run_operation(
-                number, operands, len(operands), len(values), _OPERATION_ARENA, repeats, out, capacity, *results
+                number, operands, len(operands), len(values), arena, repeats, out, capacity, *results
             )
         )
         if status.value == FAILED:
             return FAIL, nanoseconds.value
+        if status.value == NOT_HANDLED and REASONS[reason.value] == "arena" and arena < _MOST_OPERATION_ARENA:
+            arena = _MOST_OPERATION_ARENA
+            continue
         if status.value == NOT_HANDLED:
             return Unhandled(REASONS[reason.value]), nanoseconds.value
         if needed.value <= capacity:
@@ -276,7 +279,7 @@ class NativeEngine:
         constants: bytes,
         constants_count: int,
         *,
-        results: Sequence[tuple[Sequence[int], Sequence[int]]],
+        results: Sequence[tuple[Iterable[int], Iterable[int]]],
     ) -> int:
         """Verify a unit and keep it.
 
@@ -318,6 +321,10 @@ class NativeEngine:
             )
         )
         return number.value
+
+    def clear_units(self) -> None:
+        """Forget all units; numbers begin at 0 again."""
+        check(self._library.vm_clear_units(self._address))
 
     def add_sample(self, inputs: Sequence[bytes], expected: bytes | None = None) -> int:
         """Decode and keep encoded inputs and the expected output; return the number of the sample."""

@@ -398,7 +398,7 @@ def solve_power_computed(I):
 
 
 def solve_power_of_power(I):
-    return power(power(power(rot90, 40), 40), 41)(I)
+    return power(power(power(rot90, 8), 12), 13)(I)
 
 
 def solve_power_in_loop(I):

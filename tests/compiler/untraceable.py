@@ -172,6 +172,13 @@ def solve_suppressed(I):
         return I
 
 
+COUNT = iter(range(9))
+
+
+def solve_iterator_of_module(I):
+    return canvas(next(COUNT), UNITY)  # ! uses 'next'
+
+
 def solve_random(I):
     return random.choice((hmirror, vmirror))(I)  # ! calls choice of
 
@@ -181,7 +188,7 @@ def solve_random_number(I):
 
 
 def solve_opens_file(I):
-    return canvas(len(open(__file__).read()) % 10, UNITY)  # ! uses 'open'
+    return canvas(len(open(__file__).read()) % 10, UNITY)  # ! calls io.open
 
 
 def solve_global_statement(I):
@@ -191,12 +198,12 @@ def solve_global_statement(I):
 
 
 def solve_changes_element_of_global(I):
-    COLOURS[2] = size(HALVES)  # ! changes a global variable
+    COLOURS[2] = size(HALVES)  # ! changes an element
     return I
 
 
 def solve_changes_global(I):
-    KEPT.append(ONE)  # ! changes a global variable
+    KEPT.append(ONE)  # ! changes what the module keeps
     return canvas(len(KEPT), UNITY)
 
 
@@ -215,14 +222,26 @@ def solve_element_escapes(I):
     return hconcat(I, totuple(rows[0]))  # ! uses a value outside of the function
 
 
-def solve_stale(I):
-    # What one trace kept must not be used by the next.
-    SEEN.setdefault("grid", I)
-    return hmirror(SEEN["grid"])
+def remembered(grid, kept=[]):  # noqa: B006
+    kept.append(grid)  # ! changes what the module keeps
+    return kept[0]
 
 
-def solve_returns_function(I):
-    return compose(hmirror, vmirror)  # ! returns a function
+def solve_remembers(I):
+    return remembered(I)
+
+
+class Memory:
+    grid = None
+
+
+def solve_remembers_in_class(I):
+    Memory.grid = I  # ! changes an element or an attribute
+    return I
+
+
+def solve_returns_function(I):  # ! returns a function
+    return compose(hmirror, vmirror)
 
 
 def solve_raises(I):
@@ -237,7 +256,7 @@ def solve_binds_wrong(I):
     return rbind(size, ONE)(I)  # ! raises TypeError
 
 
-def solve_function_as_value(I):
+def solve_function_as_value(I):  # ! returns a function
     return canvas(hmirror, UNITY)
 
 
@@ -254,22 +273,23 @@ def solve_branch_of_function_and_value(I):
 
 
 def solve_set_of_functions_and_values(I):
-    return insert(hmirror, initset(size(I)))
+    return insert(hmirror, initset(size(I)))  # ! gives insert functions together with computed values
 
 
 def solve_order_of_chosen_functions(I):
     chosen = branch(portrait(I), hmirror, vmirror)
-    return first(insert(chosen, initset(rot90)))(I)  # ! puts functions in order that depend on computed values
+    return first(insert(chosen, initset(rot90)))(I)  # ! puts functions in order that depend on
 
 
 def solve_size_of_chosen_functions(I):
-    chosen = branch(portrait(I), hmirror, vmirror)
-    return canvas(size(insert(chosen, initset(hmirror))), UNITY)  # ! gives size functions that depend on computed values
+    chosen = insert(branch(portrait(I), hmirror, vmirror), initset(hmirror))
+    count = size(chosen)  # ! gives size functions that depend on computed values
+    return canvas(count, UNITY)
 
 
 def solve_order_of_computed_functions(I):
     functions = apply(lambda row: rbind(add, size(row)), palette(I))
-    return canvas(first(functions)(ONE), UNITY)
+    return canvas(first(functions)(ONE), UNITY)  # ! gives first a container of functions
 
 
 def solve_too_many_calls(I):

