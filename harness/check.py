@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,8 @@ from harness.batt.loader import Rejected, load_programs
 from harness.config import MODE_NAMES, ConfigError
 from harness.measure.environment import usable_cpus
 from harness.progress import progress
-from harness.run.modes import Mode, make_mode, unavailable
+from harness.run.mode import Mode
+from harness.run.modes import make_mode, unavailable
 from harness.run.pool import WorkersDied
 from harness.run.worker import EvaluationLost, Job, Outcome
 from harness.run.workload import Workload, make_workload
@@ -122,7 +124,7 @@ def _summary(outcomes: Sequence[Outcome], seconds: float | None, timed: int) -> 
         "failed": count["failed"],
         "timeout": count["timeout"],
         "died": count["died"],
-        "fell_back": {},
+        "fell_back": dict(Counter(o.fell_back for o in outcomes if o.fell_back is not None)),
         "seconds": seconds,
         "evaluations_per_s": timed / seconds if seconds else None,
     }

@@ -83,10 +83,14 @@ def compile_unit(traces: Sequence[Trace]) -> Unit:
         graph = Graph(len(traces[0].graph.root.params))
         programs = [_merge(trace, graph) for trace in traces]
     live = _live(graph.root, programs)
-    if sum(map(_length, live)) > MOST_INSTRUCTIONS:
-        names = traces[0].name if len(traces) == 1 else f"{len(traces)} programs"
-        raise Untraceable(f"{names}: too large, more than {MOST_INSTRUCTIONS} instructions")
-    return _Assembler(graph, programs).assemble(live)
+    assembler = _Assembler(graph, programs)
+    # At least so many instructions: constants are counted when they are written.
+    if sum(map(_length, live)) <= MOST_INSTRUCTIONS:
+        unit = assembler.assemble(live)
+        if len(unit.code) <= MOST_INSTRUCTIONS:
+            return unit
+    names = traces[0].name if len(traces) == 1 else f"a unit of {len(traces)} programs"
+    raise Untraceable(f"{names} is too large: it has more than {MOST_INSTRUCTIONS} instructions")
 
 
 def _merge(trace: Trace, graph: Graph) -> _Program:
@@ -192,7 +196,7 @@ class _Assembler:
         )
         offsets = np.cumsum([0, *[len(node.data) for node in self.constants]], dtype=np.uint32)
         return Unit(
-            code=np.array(self.code, dtype=np.uint16),
+            code=np.array(self.code).astype(np.uint16),
             registers=self.registers,
             constants=b"".join([node.data for node in self.constants]),
             constant_offsets=offsets,

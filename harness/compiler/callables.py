@@ -6,16 +6,17 @@ depend on a computed value. Such a one is an object here, which records regions 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any, NoReturn
 
 from harness.compiler.ir import Node
 from harness.compiler.opaque import Symbol, refusal
 from harness.compiler.tracer import Functions, Kind, Tracer, forgiving, kind_of
 from harness.dsl import numbers
-from harness.dsl.canonical import ordered
+from harness.dsl.canonical import canonical_key, ordered
 from harness.dsl.functions import arity
 
 MOST_CHOICES = 64
@@ -31,13 +32,17 @@ TUPLES = frozenset(
 TUPLE_LOOPS = frozenset({"order", "zip", "zip_merge"})
 
 
+_serials = itertools.count()
+
+
 class Unordered(Functions):
     """A function that the reference would know by name, and here has none: it has no place in the canonical order."""
 
-    __slots__ = ("__code__",)
+    __slots__ = ("__code__", "serial")
 
     def __init__(self, arguments: int) -> None:
         self.__code__ = SimpleNamespace(co_argcount=arguments)
+        self.serial = next(_serials)
 
     def __getattr__(self, name: str) -> NoReturn:
         if name == "__closure__":  # asked for by what would put it in order
@@ -95,7 +100,7 @@ class Repeated(Unordered):
         return tracer.structured("power", (count, x), (body,))
 
     def _unrolled(self, x: Any) -> Any:
-        if type(self.count) is Symbol or self.count > max(self.UNROLLED_CALLS, self.UNROLLED_FUNCTIONS):
+        if type(self.count) is Symbol or self.count > self.UNROLLED_FUNCTIONS:
             raise refusal("applies power to a function of functions, very often or a computed number of times")
         for _ in range(self.count):
             x = self.function(x)
@@ -218,8 +223,31 @@ def in_step(value: Any, param: Node) -> bool:
 
 
 def elements_of(container: Any) -> tuple[list[Any], bool]:
-    """Return the elements of a known container and whether that is their order: functions may have none."""
+    """Return the elements of a known container, and whether that is their order: functions may have none.
+
+    Those without are in an order that is the same in each process, so that the code is.
+    """
     if type(container) is tuple:
         return list(container), True
     found, elements = forgiving(lambda: ordered(container))
-    return list(elements if found else container), found
+    return list(elements) if found else sorted(container, key=_recorded_key), found
+
+
+def _recorded_key(value: Any) -> tuple[Any, ...]:
+    """Return a key like ``canonical_key``, with computed values and functions in the order in which they were made."""
+    if type(value) is Symbol:
+        return (5, value.node.number)
+    if isinstance(value, Unordered):
+        return (6, value.serial)
+    if isinstance(value, Lazy):
+        return (7, value.source.node.number)
+    if type(value) is tuple:
+        return (2, tuple([_recorded_key(element) for element in value]))
+    if type(value) is frozenset:
+        return (3, tuple(sorted([_recorded_key(element) for element in value])))
+    if isinstance(value, FunctionType):
+        cells = tuple([_recorded_key(cell.cell_contents) for cell in value.__closure__ or ()])
+        return (4, (value.__qualname__, value.__code__.co_firstlineno, cells))
+    if value is None or isinstance(value, int):
+        return canonical_key(value)
+    return (8, repr(type(value)))

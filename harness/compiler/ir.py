@@ -201,11 +201,6 @@ def _shape(region: Region, local: dict[Node, int]) -> tuple[Any, ...]:
     return (*shape, place(region.result))
 
 
-def constants_of(root: Region) -> set[Node]:
-    """Return the constants that a program's live nodes use."""
-    return {used for node in root.nodes for used in node.uses() if used.op == "constant"}
-
-
 def check(root: Region, results: Sequence[Node]) -> None:
     """Check the rules of the IR on a whole program.
 

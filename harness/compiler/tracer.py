@@ -10,7 +10,7 @@ from harness.compiler.ir import Graph, Node, Region
 from harness.compiler.opaque import Symbol, Text, hashable, refusal, refusals
 from harness.dsl.canonical import canonical_key
 
-MOST_CALLS = 200_000
+MOST_CALLS = 100_000
 """Calls of primitives while a program is traced, beyond which it is refused."""
 
 DEEPEST = 16
@@ -103,13 +103,10 @@ class Tracer:
                 return self.graph.constant(value)
             except OverflowError as error:
                 raise refusal(f"too large: {error}") from None
-        nodes = [self.node(element) for element in _elements(value)]
         if type(value) is tuple:
-            return self._packed(nodes)
-        if len(nodes) == 1:
-            return self.graph.operation("initset", (nodes[0],))
+            return self._packed([self.node(element) for element in value])
         known = frozenset([element for element in value if kind_of(element) is Kind.KNOWN])
-        nodes = [self.node(element) for element in _elements(value) if kind_of(element) is not Kind.KNOWN]
+        nodes = [self.node(element) for element in sorted(value.difference(known), key=_element_key)]
         made = self.graph.constant(known) if known else self.graph.operation("initset", (nodes.pop(0),))
         for node in nodes:
             made = self.graph.operation("insert", (node, made))
@@ -188,14 +185,8 @@ def _is_data(value: Any, most: int) -> bool:
     return True
 
 
-def _elements(container: Any) -> list[Any]:
-    """Return the elements of a container of symbols and known values; those of a set in a fixed order."""
-    if type(container) is tuple:
-        return list(container)
-    return sorted(container, key=_element_key)
-
-
 def _element_key(value: Any) -> tuple[Any, ...]:
+    """Return a key that puts the elements of a set in the same order in each process."""
     if type(value) is Symbol:
         return (1, value.node.number)
     if type(value) is tuple:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness.config import Config
 from harness.measure.stats import median_interval
-from harness.run.modes import Block, Mode
+from harness.run.mode import Block, Mode
 from harness.run.pool import WorkersDied
 from harness.run.worker import EvaluationLost
 from harness.run.workload import Workload

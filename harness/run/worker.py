@@ -11,7 +11,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
@@ -69,6 +69,7 @@ class Outcome:
         equal: whether the output is the expected one; None where none is known, and for batts.
         digest: of the output, the same in every process; None unless ok.
         seconds: how long it took, monotonic clock.
+        fell_back: why the mode left it to the reference; None if it did not.
     """
 
     evaluation: int
@@ -77,6 +78,11 @@ class Outcome:
     equal: bool | None
     digest: str | None
     seconds: float
+    fell_back: str | None = None
+
+    def because(self, reason: str) -> Outcome:
+        """Return the outcome, marked as the reference's."""
+        return replace(self, fell_back=reason)
 
 
 @dataclass(frozen=True)

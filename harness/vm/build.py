@@ -69,10 +69,15 @@ def library_path(level: bool) -> Path:
     """Return where the library is, as the environment asks for it: that for ``LEVEL``, or the portable one."""
     name = "libharness_vm"
     if os.environ.get("VM_SANITIZE"):
-        return FOLDER / f"{name}-sanitize.so"
+        return sanitized_path()
     if os.environ.get("VM_OPT"):
         return FOLDER / f"{name}-O{int(os.environ['VM_OPT'])}.so"
     return FOLDER / (f"{name}-{LEVEL}.so" if level else f"{name}.so")
+
+
+def sanitized_path() -> Path:
+    """Return where the library is that checks itself."""
+    return FOLDER / "libharness_vm-sanitize.so"
 
 
 def flags_for(level: bool) -> list[str]:

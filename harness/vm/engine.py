@@ -19,13 +19,12 @@ from harness.dsl.types import Grid
 from harness.measure.environment import usable_cpus
 from harness.samples import Sample
 from harness.vm import encoding, native
-from harness.vm.native import DIFFERENT, EQUAL, FAILED, NOT_HANDLED, NOT_RUN, OK, UNKNOWN, Limits
+from harness.vm.native import DIFFERENT, EQUAL, FAILED, NOT_HANDLED, OK, STATUS_NAMES, UNKNOWN, Limits
 from harness.vm.opcodes import CONTROL, OPERATION
 
 REASONS = (*native.REASONS, "not compiled")
 """Why the machine did not handle an evaluation, by number."""
 
-STATUS_NAMES = {OK: "ok", FAILED: "failed", NOT_HANDLED: "not handled", NOT_RUN: "not run"}
 NOT_COMPILED = len(native.REASONS)
 
 
@@ -211,10 +210,11 @@ class Engine:
         traces: dict[str, list[tuple[int, Trace]]] = {}
         for k, program in enumerate(programs):
             try:
-                group = program.kind if merged else str(k)
-                traces.setdefault(group, []).append((k, trace(program)))
+                traced = trace(program)
             except Untraceable as error:
                 compiled[k] = _Compiled(program, refusal=f"untraceable: {error}")
+            else:
+                traces.setdefault(program.kind if merged else str(k), []).append((k, traced))
         for group_of_traces in traces.values():
             for k, entry in self._compile(group_of_traces, programs):
                 compiled[k] = entry
@@ -337,10 +337,10 @@ class Engine:
         if pairs is None:
             pairs = np.indices((len(self.programs), len(self.samples))).reshape(2, -1).T
         wanted = np.asarray(pairs if isinstance(pairs, np.ndarray) else list(pairs), np.int64).reshape(-1, 2)
-        for column, known, name in zip(wanted.T, (self.programs, self.samples), ("program", "sample"), strict=True):
-            unknown = column[(column < 0) | (column >= len(known))]
+        for column, known, name in ((0, len(self.programs), "program"), (1, len(self.samples), "sample")):
+            unknown = wanted[(wanted[:, column] < 0) | (wanted[:, column] >= known), column]
             if len(unknown):
-                raise IndexError(f"there is no {name} {unknown[0]}, but {len(known)} of them, from 0 on")
+                raise IndexError(f"there is no {name} {unknown[0]}, but {known} of them, from 0 on")
         programs, samples = wanted[:, 0], wanted[:, 1]
         plan = self._plan(programs, samples)
         start = perf_counter()
@@ -357,22 +357,30 @@ class Engine:
         )
         engine_s = perf_counter() - start
         compiled = plan.result >= 0
-        arrays = []
-        for theirs, default in (
-            (evaluated.status, NOT_HANDLED),
-            (evaluated.reason, NOT_COMPILED),
-            (evaluated.equal, UNKNOWN),
-        ):
+
+        def spread(theirs: NDArray[np.uint8], default: int) -> NDArray[np.uint8]:
             mine = np.full(len(wanted), default, np.uint8)
             mine[compiled] = theirs[plan.result[compiled]]
-            arrays.append(mine)
+            return mine
+
         nanoseconds = None
         if evaluated.nanoseconds is not None:
             nanoseconds = np.zeros(len(wanted), np.uint64)
             nanoseconds[compiled] = evaluated.nanoseconds[plan.run[compiled]]
-        counters = self._native.counters() if counted else None
         found = Evaluation(
-            programs, samples, *arrays, nanoseconds, Counter(), engine_s, 0.0, counters, self, evaluated, plan.result
+            programs=programs,
+            samples=samples,
+            status=spread(evaluated.status, NOT_HANDLED),
+            reason=spread(evaluated.reason, NOT_COMPILED),
+            equal=spread(evaluated.equal, UNKNOWN),
+            nanoseconds=nanoseconds,
+            fell_back=Counter(),
+            engine_s=engine_s,
+            fallback_s=0.0,
+            counters=self._native.counters() if counted else None,
+            _engine=self,
+            _evaluated=evaluated,
+            _results=plan.result,
         )
         if fallback:
             self._fall_back(found)

@@ -5,6 +5,7 @@ Calls release the interpreter lock. The library is loaded when the first call ne
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import threading
 from collections.abc import Iterable, Sequence
@@ -24,6 +25,8 @@ REASONS = ("none", "arena", "fuel", "overflow", "form", "depth")
 
 OK, FAILED, NOT_HANDLED, NOT_RUN = 0, 1, 2, 255
 """Values of a status."""
+
+STATUS_NAMES = {OK: "ok", FAILED: "failed", NOT_HANDLED: "not handled", NOT_RUN: "not run"}
 
 DIFFERENT, EQUAL, UNKNOWN = 0, 1, 255
 """Whether an output is the expected one."""
@@ -406,20 +409,24 @@ class NativeEngine:
     def _run(self, job: _Job, cancel: NDArray[np.int32]) -> None:
         """Evaluate in a thread of its own, so that this one sees Ctrl-C."""
         errors: list[NativeError] = []
+        done = threading.Event()  # Thread.join, once interrupted, takes the thread for finished
 
         def call() -> None:
             try:
                 check(self._library.vm_evaluate(self._address, ctypes.addressof(job)))
             except NativeError as error:  # with the message, which is this thread's
                 errors.append(error)
+            finally:
+                done.set()
 
-        thread = threading.Thread(target=call, name="harness.vm")
-        thread.start()
         try:
-            thread.join()
-        except BaseException:
+            threading.Thread(target=call, name="harness.vm").start()
+            done.wait()
+        except KeyboardInterrupt:
             cancel[0] = 1
-            thread.join()
+            while not done.is_set():  # until then the library uses the buffers
+                with contextlib.suppress(KeyboardInterrupt):
+                    done.wait()
             raise
         if errors:
             raise errors[0]

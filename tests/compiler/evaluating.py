@@ -67,7 +67,7 @@ def check_code(unit: Unit) -> None:
 
 
 def _check_region(unit: Unit, code: list[list[int]], at: int, defined: set[int]) -> tuple[int, int]:
-    """Check the instructions from one to the end of its region; return where it ends, and how deep regions are in it."""
+    """Check a region from an instruction on; return where it ends, and how deep regions are in it."""
     depth = 0
     while True:
         op, target, a, b, c, d, kind, rank = code[at]

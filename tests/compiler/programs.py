@@ -1,5 +1,7 @@
 """Programs that use the DSL in every way that the tracer has to know; each works on some grid."""
 
+# ruff: noqa: E741, PLW0108 - written as users may write
+
 from constants import *
 from dsl import *
 
@@ -231,6 +233,26 @@ def solve_branch_on_known(I):
     return branch(equality(size(HALVES), FOUR), branch(F, hmirror, vmirror), rot90)(I)
 
 
+def solve_branch_as_argument(I):
+    step = branch(portrait(I), toindices, outbox)
+    return fill(I, TWO, mapply(compose(branch(portrait(I), box, identity), step), fgpartition(I)))
+
+
+def solve_branch_repeated(I):
+    return power(branch(portrait(I), rot90, hmirror), THREE)(I)
+
+
+def solve_branch_of_functions_per_object(I):
+    parts = order(fgpartition(I), size)
+    functions = apply(lambda part: branch(vline(part), rbind(shift, RIGHT), hmirror), parts)
+    return paint(I, mpapply(lambda function, part: function(part), functions, parts))
+
+
+def solve_branch_of_functions_in_set(I):
+    chosen = insert(branch(portrait(I), hmirror, vmirror), initset(rot180))
+    return argmin(rapply(chosen, I), first)
+
+
 # --- functions that yield functions
 
 
@@ -295,7 +317,7 @@ def solve_containers_of_functions_merged(I):
 
 
 def solve_functions_that_may_fail(I):
-    makers = apply(lambda part: lbind(shift, extract(part, lambda cell: greater(first(cell), ONE))), fgpartition(I))
+    apply(lambda part: lbind(shift, extract(part, lambda cell: greater(first(cell), ONE))), fgpartition(I))
     return fill(I, size(fgpartition(I)), initset(ORIGIN))
 
 
@@ -338,8 +360,7 @@ def solve_bind_nested(I):
 
 def solve_bind_apply(I):
     inner = lbind(apply, rbind(subtract, ONE))
-    rows = apply(inner, increment_all(I))
-    return rows
+    return apply(inner, increment_all(I))
 
 
 def increment_all(grid):
@@ -500,7 +521,7 @@ def solve_extract(I):
 
 
 def solve_unused_failure(I):
-    unused = extract(palette(I), matcher(identity, THREE))
+    extract(palette(I), matcher(identity, THREE))
     return hmirror(I)
 
 

@@ -1,5 +1,7 @@
 """Programs that cannot be compiled. The line to blame is marked with what the message says of it."""
 
+# ruff: noqa: C416, E721, E741, PLW0108, PLW0603, PTH123, RUF005 - written as users may write
+
 import random
 from functools import lru_cache, reduce
 

@@ -15,9 +15,11 @@ import pytest
 from run_data import write_examples
 
 from harness.batt.loader import load_programs
-from harness.config import Config, make_config
-from harness.run.modes import MODE_NAMES, Mode, ReferenceMode, make_mode, plan_spans, unavailable
+from harness.config import MODE_NAMES, Config, make_config
+from harness.run.mode import Mode
+from harness.run.modes import make_mode, unavailable
 from harness.run.pool import WorkerPool, WorkersDied
+from harness.run.reference import ReferenceMode, plan_spans
 from harness.run.rounds import Measured, run_rounds, warm_up
 from harness.run.worker import EvaluationLost, Job, Outcome, Span, check, time_span
 from harness.run.workload import Workload, make_workload

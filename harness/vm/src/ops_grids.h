@@ -55,7 +55,9 @@ VM_FN Value part_of_grid(Context& cx, const Grid& g, const Span& rows, const Spa
     if (columns.n == g.w) {
         memcpy(part->data, row_at(g, rows.from), cells_in(*part));
     } else {
-        for (u64 r = 0; r < rows.n; r++) memcpy(row_at(*part, r), row_at(g, rows.from + r) + columns.from, columns.n);
+        const i8* from = row_at(g, rows.from) + columns.from;
+        i8* to = part->data;
+        for (u64 r = 0; r < rows.n; r++, from += g.w, to += columns.n) copy_bytes(to, from, columns.n);
     }
     return grid_value(cx, part);
 }
@@ -220,7 +222,7 @@ VM_FN Value reversed(Context& cx, const Value& v) {
         const Grid& g = *v.grid;
         Grid* out = new_grid(cx, g.h, g.w);
         if (!out) return unhandled(R_ARENA);
-        for (u32 r = 0; r < g.h; r++) memcpy(row_at(*out, r), row_at(g, g.h - 1 - r), g.w);
+        for (u32 r = 0; r < g.h; r++) copy_bytes(row_at(*out, r), row_at(g, g.h - 1 - r), g.w);
         return of_grid(out);
     }
     if (v.tag == ROW) {
@@ -287,10 +289,10 @@ VM_FN Value transpose_tuples(Context& cx, const Value& v, const Turn& turn) {
     return make_tuple(cx, seq);
 }
 
-// Transpose 8 x 8 bytes, rows `stride` apart.
-VM_FN void transpose_block(const i8* from, u64 from_stride, i8* to, u64 to_stride) {
+// Transpose 8 x 8 bytes. The strides are those from row to row.
+VM_FN void transpose_block(const i8* from, i64 from_stride, i8* to, i64 to_stride) {
     u64 x[8];
-    for (u32 k = 0; k < 8; k++) x[k] = load_eight(from + k * from_stride, EIGHT);
+    for (i64 k = 0; k < 8; k++) x[k] = load_eight(from + k * from_stride, EIGHT);
     for (u32 k = 0; k < 4; k++) {  // quarters of 4 x 4, then of 2 x 2, then single bytes change places
         const u64 t = (x[k] >> 32) ^ (x[k + 4] & 0xFFFFFFFFu);
         x[k + 4] ^= t;
@@ -307,36 +309,30 @@ VM_FN void transpose_block(const i8* from, u64 from_stride, i8* to, u64 to_strid
         x[k + 1] ^= t;
         x[k] ^= t << 8;
     }
-    for (u32 k = 0; k < 8; k++) store_eight(to + k * to_stride, EIGHT, x[k]);
+    for (i64 k = 0; k < 8; k++) store_eight(to + k * to_stride, EIGHT, x[k]);
 }
 
-VM_FN void transpose_bytes(const i8* from, u32 h, u32 w, i8* to) {
-    const u32 whole_h = h & ~7u, whole_w = w & ~7u;
-    for (u32 r = 0; r < whole_h; r += 8) {
-        for (u32 k = 0; k < whole_w; k += 8) {
-            transpose_block(from + static_cast<u64>(r) * w + k, w, to + static_cast<u64>(k) * h + r, h);
+// Transpose h x w bytes. The strides are those from row to row; a negative one begins at the last row.
+VM_FN void transpose_bytes(const i8* from, i64 from_stride, i64 h, i64 w, i8* to, i64 to_stride) {
+    const i64 whole_h = h & ~7, whole_w = w & ~7;
+    for (i64 r = 0; r < whole_h; r += 8) {
+        for (i64 k = 0; k < whole_w; k += 8) {
+            transpose_block(from + r * from_stride + k, from_stride, to + k * to_stride + r, to_stride);
         }
     }
-    for (u32 r = 0; r < h; r++) {
-        for (u32 k = r < whole_h ? whole_w : 0; k < w; k++) {
-            to[static_cast<u64>(k) * h + r] = from[static_cast<u64>(r) * w + k];
-        }
+    for (i64 r = 0; r < h; r++) {
+        for (i64 k = r < whole_h ? whole_w : 0; k < w; k++) to[k * to_stride + r] = from[r * from_stride + k];
     }
 }
 
 VM_FN Value transpose_grid(Context& cx, const Grid& g, const Turn& turn) {
     Grid* out = new_grid(cx, g.w, g.h);
     if (!out) return unhandled(R_ARENA);
-    transpose_bytes(g.data, g.h, g.w, out->data);
-    if (!turn.flip_rows && !turn.flip_columns) return of_grid(out);
-    Grid* turned = new_grid(cx, g.w, g.h);
-    if (!turned) return unhandled(R_ARENA);
-    for (u32 r = 0; r < out->h; r++) {
-        const i8* from = row_at(*out, turn.flip_rows ? out->h - 1 - r : r);
-        if (turn.flip_columns) reverse_bytes(row_at(*turned, r), from, out->w);
-        else memcpy(row_at(*turned, r), from, out->w);
-    }
-    return of_grid(turned);
+    const i64 from_stride = turn.flip_columns ? -static_cast<i64>(g.w) : g.w;
+    const i64 to_stride = turn.flip_rows ? -static_cast<i64>(g.h) : g.h;
+    const i8* from = turn.flip_columns ? row_at(g, g.h - 1) : g.data;
+    transpose_bytes(from, from_stride, g.h, g.w, turn.flip_rows ? row_at(*out, g.w - 1) : out->data, to_stride);
+    return of_grid(out);
 }
 
 VM_FN Value transpose(Context& cx, const Value& v, const Turn& turn) {
@@ -629,7 +625,7 @@ VM_FN Value scale_grid(Context& cx, const Grid& g, u32 down, u32 across) {
     for (u32 r = 0; r < g.h; r++) {
         const i8* first = to;
         for (u32 copy = 0; copy < down; copy++, to += out->w) {
-            if (copy) memcpy(to, first, out->w);
+            if (copy) copy_bytes(to, first, out->w);
             else repeat_bytes(to, row_at(g, r), g.w, across);
         }
     }
@@ -766,8 +762,8 @@ VM_FN Value op_hconcat(Context& cx, const Value& a, const Value& b) {
         Grid* out = new_grid(cx, least_of(g->h, k->h), g->w + k->w);
         if (!out) return unhandled(R_ARENA);
         for (u32 r = 0; r < out->h; r++) {
-            memcpy(row_at(*out, r), row_at(*g, r), g->w);
-            memcpy(row_at(*out, r) + g->w, row_at(*k, r), k->w);
+            copy_bytes(row_at(*out, r), row_at(*g, r), g->w);
+            copy_bytes(row_at(*out, r) + g->w, row_at(*k, r), k->w);
         }
         return grid_value(cx, out);
     }
@@ -795,11 +791,16 @@ VM_FN Value op_cellwise(Context& cx, const Value& a, const Value& b, const Value
     const bool usable = is_colour(fallback);
     const i8 colour = usable ? static_cast<i8>(fallback.num) : static_cast<i8>(0);
     bool differ = false;
-    for (u32 r = 0; r < g->h; r++) {
+    const bool one_run = g->w == k->w;  // rows that follow each other alike
+    const u64 run = one_run ? cells_in(*g) : g->w, runs = one_run ? 1 : g->h;
+    for (u64 r = 0; r < runs; r++) {
         const i8 *x = row_at(*g, r), *y = row_at(*k, r);
         i8* to = row_at(*out, r);
-        for (u32 at = 0; at < g->w; at++) to[at] = x[at] == y[at] ? x[at] : colour;
-        if (!usable) differ |= memcmp(x, y, g->w) != 0;
+        for (u64 at = 0; at < run; at++) {
+            const i8 v = x[at];
+            to[at] = v == y[at] ? v : colour;
+        }
+        if (!usable) differ |= memcmp(x, y, run) != 0;
     }
     return differ ? unhandled(R_FORM) : grid_value(cx, out);
 }
@@ -833,7 +834,8 @@ VM_FN Value op_switch(Context& cx, const Value& grid, const Value& a, const Valu
     const u64 n = cells_in(*g);
     for (u64 k = 0; k < n; k++) {
         const i8 v = g->data[k];
-        out->data[k] = v == x ? y : v == y ? x : v;
+        const bool either = (v == x) | (v == y);
+        out->data[k] = static_cast<i8>(either ? v ^ x ^ y : v);
     }
     return grid_value(cx, out);
 }

@@ -332,6 +332,48 @@ VM_FN bool order_cells(Context& cx, Seq* seq) {
     return true;
 }
 
+// A number that is the same for equal patches.
+VM_FN u64 hash_patch(const Patch& p) {
+    constexpr u64 odd = 0x9E3779B97F4A7C15u;
+    constexpr u64 most_words = 8;  // the first rows tell most patches apart
+    const u64 place = (static_cast<u64>(static_cast<u32>(p.top)) << 32) | static_cast<u32>(p.left);
+    u64 hash = (place ^ (static_cast<u64>(p.h) << 40) ^ (static_cast<u64>(p.w) << 20) ^ p.count) * odd;
+    hash = (hash ^ (hash >> 29) ^ static_cast<u64>(p.colour) ^ (p.object ? odd : 0)) * odd;
+    const u64 words = least_of(static_cast<u64>(p.h) * p.words, most_words);
+    for (u64 k = 0; k < words; k++) hash = (hash ^ (hash >> 31) ^ p.rows[k]) * odd;
+    return hash ^ (hash >> 32);
+}
+
+// Drop patches and empty sets that are there already, so that only different ones have to be sorted: a loop over pairs
+// makes the same few patches over and over. What is something else stays. No memory: nothing is dropped.
+VM_FN void drop_repeated_patches(Context& cx, Seq* seq) {
+    u64 slots = 64;
+    while (slots < 2 * seq->n) slots *= 2;
+    u8* mark = cx.arena.top;
+    u32* table = allocate_array<u32>(cx, slots);  // 1 + the number of an item that was kept
+    if (!table) return;
+    memset(table, 0, slots * sizeof(u32));
+    u64 kept = 0;
+    bool empty = false;
+    for (u64 k = 0; k < seq->n; k++) {
+        const Value item = seq->items[k];
+        if (item.tag == PATCH) {
+            u64 slot = hash_patch(*item.patch) & (slots - 1);
+            while (table[slot] && !equal(cx, seq->items[table[slot] - 1], item)) slot = (slot + 1) & (slots - 1);
+            if (table[slot]) continue;
+            table[slot] = static_cast<u32>(kept + 1);
+        } else if (item.tag == SET && !item.seq) {
+            if (empty) continue;
+            empty = true;
+        }
+        seq->items[kept++] = item;
+    }
+    seq->n = kept;
+    cx.arena.top = mark;
+}
+
+constexpr u64 WORTH_HASHING = 32;  // elements of a set of patches beyond which repeated ones are looked for
+
 // The set of n items, which are put in order in place; `seq` is theirs.
 VM_FN Value make_set(Context& cx, Seq* seq) {
     const u64 n = seq->n;
@@ -350,9 +392,10 @@ VM_FN Value make_set(Context& cx, Seq* seq) {
     while (ascending < n && compare(cx, seq->items[ascending - 1], seq->items[ascending]) < 0) ascending++;
     if (ascending == n) return of_seq(SET, seq);
     if (order_cells(cx, seq)) return of_seq(SET, seq);
-    if (!sort_by(cx, seq->items, seq->items, n, false)) return unhandled(R_ARENA);
+    if (n > WORTH_HASHING && is_set(seq->items[0])) drop_repeated_patches(cx, seq);
+    if (!sort_by(cx, seq->items, seq->items, seq->n, false)) return unhandled(R_ARENA);
     u64 kept = 1;
-    for (u64 k = 1; k < n; k++) {
+    for (u64 k = 1; k < seq->n; k++) {
         if (compare(cx, seq->items[k], seq->items[kept - 1]) != 0) seq->items[kept++] = seq->items[k];
     }
     seq->n = kept;

@@ -1,0 +1,75 @@
+"""What a mode is: a way to evaluate a workload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.run.worker import Outcome, ProgramTiming
+
+
+@dataclass(frozen=True)
+class Block:
+    """One timed evaluation of a whole workload, once or several times over.
+
+    Attributes:
+        wall_s: seconds from the first evaluation given out to the last result, monotonic clock.
+        timings: seconds in each program's evaluations, summed over workers.
+    """
+
+    wall_s: float
+    timings: tuple[ProgramTiming, ...]
+
+    @property
+    def evaluations(self) -> int:
+        """How many evaluations were done."""
+        return sum(timing.evaluations for timing in self.timings)
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds inside evaluations, summed over workers."""
+        return sum(timing.seconds for timing in self.timings)
+
+
+class Mode(Protocol):
+    """A way to evaluate a workload.
+
+    Attributes:
+        name: one of ``MODE_NAMES``.
+        workers: processes, threads or devices that share the evaluations.
+    """
+
+    name: str
+    workers: int
+
+    def check(self) -> Iterable[list[Outcome]]:
+        """Yield the outcome of every evaluation once; this warms the mode up, too."""
+
+    def prepare(self, costs: Sequence[float], excluded: frozenset[int]) -> None:
+        """Plan timed blocks.
+
+        Args:
+            costs: seconds that each evaluation takes, roughly.
+            excluded: evaluations to leave out, because they do not finish.
+        """
+
+    def block(self, passes: int) -> Block:
+        """Evaluate all that is not excluded ``passes`` times, timed.
+
+        Raises:
+            WorkersDied, EvaluationLost: if an evaluation that finished before does not now.
+        """
+
+    def close(self) -> None:
+        """Give back what the mode holds."""
+
+
+def joined(parts: Iterable[Iterable[ProgramTiming]]) -> tuple[ProgramTiming, ...]:
+    """Add up the timings of each program."""
+    totals: dict[int, tuple[int, float]] = {}
+    for timings in parts:
+        for timing in timings:
+            count, seconds = totals.get(timing.program, (0, 0.0))
+            totals[timing.program] = (count + timing.evaluations, seconds + timing.seconds)
+    return tuple(ProgramTiming(program, *totals[program]) for program in sorted(totals))

@@ -1,0 +1,106 @@
+"""The mode ``native_cpu``: the virtual machine's host build, in threads of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from time import perf_counter
+
+import numpy as np
+
+from harness.batt.loader import load_programs
+from harness.run.mode import Block, joined
+from harness.run.pool import WorkerPool
+from harness.run.reference import plan_spans
+from harness.run.worker import Job, Outcome, ProgramTiming, Span, Status, digest_of, time_span
+from harness.vm.engine import REASONS, Engine, Evaluation
+from harness.vm.native import EQUAL, FAILED, NOT_HANDLED, OK, UNKNOWN
+
+_CHECKED_TOGETHER = 1024  # evaluations whose outputs are held in memory at a time
+_IN_MACHINE = "raised in the virtual machine, which does not say what"
+
+
+class NativeMode:
+    """Programs compiled and evaluated by the virtual machine; what it does not handle, by the reference.
+
+    The reference runs in worker processes, as in the other modes, so that no program can harm the run. Which
+    evaluations these are is found out in ``check``.
+    """
+
+    name = "native_cpu"
+
+    def __init__(self, job: Job, workers: int) -> None:
+        """Compile the programs.
+
+        Raises:
+            NativeUnavailable: the library is not there.
+        """
+        self.workers = workers
+        self._job = job
+        workload = job.workload
+        modules = dict.fromkeys(key.module for key in workload.programs)
+        known = {(program.module, program.name): program for program in load_programs(modules)[0]}
+        self._engine = Engine(threads=workers)
+        self._engine.add_programs([known[key.module, key.name] for key in workload.programs])
+        self._engine.add_samples(workload.samples, workload.pairs)
+        self._pairs = np.array(workload.evaluations, np.int64).reshape(-1, 2)
+        self._left: dict[int, str] = {}  # evaluations that the machine does not handle, and why
+        self._pool: WorkerPool | None = None
+        self._costs: Sequence[float] = ()
+        self._excluded: frozenset[int] = frozenset()
+        self._numbers = np.arange(len(self._pairs))
+
+    def check(self) -> Iterable[list[Outcome]]:
+        """See ``Mode``."""
+        for start in range(0, len(self._pairs), _CHECKED_TOGETHER):
+            pairs = self._pairs[start : start + _CHECKED_TOGETHER]
+            found = self._engine.evaluate(pairs, outputs=True, timed=True, fallback=False)
+            yield [self._outcome(found, k, start + k) for k in np.flatnonzero(found.status != NOT_HANDLED).tolist()]
+            for k in np.flatnonzero(found.status == NOT_HANDLED).tolist():
+                refusal = self._engine.programs[int(pairs[k][0])].refusal
+                self._left[start + k] = refusal or REASONS[int(found.reason[k])]
+        if self._left:
+            self._pool = WorkerPool(self._job, self.workers)
+            for outcomes in self._pool.check(Span(e, e + 1) for e in self._left):
+                yield [outcome.because(self._left[outcome.evaluation]) for outcome in outcomes]
+
+    def _outcome(self, found: Evaluation, k: int, evaluation: int) -> Outcome:
+        status: Status = "ok" if found.status[k] == OK else "failed"
+        assert found.nanoseconds is not None
+        seconds = float(found.nanoseconds[k]) * 1e-9
+        equal = None if found.equal[k] == UNKNOWN else bool(found.equal[k] == EQUAL)
+        if found.status[k] == FAILED:
+            return Outcome(evaluation, status, _IN_MACHINE, equal, None, seconds)
+        return Outcome(evaluation, status, None, equal, digest_of(found.output(k)), seconds)
+
+    def prepare(self, costs: Sequence[float], excluded: frozenset[int]) -> None:
+        """See ``Mode``."""
+        self._costs, self._excluded = costs, excluded
+        self._numbers = np.array([e for e in range(len(self._pairs)) if e not in excluded and e not in self._left])
+        if self._pool is not None:
+            self._pool.start()
+
+    def block(self, passes: int) -> Block:
+        """See ``Mode``; outputs are compared with the expected ones, and not fetched."""
+        parts: list[list[ProgramTiming]] = []
+        start = perf_counter()
+        for _ in range(passes):
+            found = self._engine.evaluate(self._pairs[self._numbers], timed=True, fallback=False)
+            parts.append(self._timings(found))
+        if self._pool is not None and not self._excluded.issuperset(self._left):
+            handled = frozenset(self._numbers.tolist()) | self._excluded
+            spans = plan_spans(self._costs, handled, self.workers, passes)
+            parts += [timings for _, timings in self._pool.map(time_span, spans)]
+        wall = perf_counter() - start
+        return Block(wall, joined(parts))
+
+    def _timings(self, found: Evaluation) -> list[ProgramTiming]:
+        assert found.nanoseconds is not None
+        counts = np.bincount(found.programs)
+        seconds = np.bincount(found.programs, weights=found.nanoseconds * 1e-9)
+        return [ProgramTiming(int(p), int(counts[p]), float(seconds[p])) for p in np.flatnonzero(counts)]
+
+    def close(self) -> None:
+        """See ``Mode``."""
+        self._engine.close()
+        if self._pool is not None:
+            self._pool.close()
