@@ -16,6 +16,7 @@ from harness.compiler.ir import Graph, Node
 from harness.compiler.opaque import Symbol, Text
 from harness.compiler.primitives import TRACING_NAMESPACE
 from harness.compiler.sources import Watch
+from harness.compiler.time_limit import TimeLimit
 from harness.compiler.tracer import Kind, Tracer, kind_of, tracers
 
 INPUTS: dict[ProgramKind, int] = {"solver": 1, "batt": 3}
@@ -138,7 +139,7 @@ def trace(program: Program) -> Trace:
 
 
 def _run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    with Watch() as watch:
+    with Watch() as watch, TimeLimit():
         try:
             returned = function(*arguments)
         except Untraceable:

@@ -36,9 +36,11 @@ from harness.report.tables import (
     mode_table,
     primitive_table,
     problem_table,
+    profiled_modes,
     program_table,
 )
 from harness.report.text import (
+    PROFILE_OF_MACHINE,
     agreement_text,
     commit_text,
     flattened,
@@ -46,7 +48,7 @@ from harness.report.text import (
     note_text,
     reproduce_command,
 )
-from harness.report.verdict import cautions, findings, idle_modes, programs_line
+from harness.report.verdict import cautions, fell_back_text, findings, idle_modes, programs_line
 
 DASH = "\N{EN DASH}"
 # The most bytes of a page, and the most rows of its long tables; the data files hold every row.
@@ -167,6 +169,8 @@ def _tiles(run: Run) -> Html:
             facts.append(("speedup, total", speedup(row["speedup"])))
             facts.append(("speedup, geometric mean", speedup(row["geometric_mean_speedup"])))
         facts.append(("equal to reference", agreement_text(row)))
+        if not is_missing(row["fell_back"]):
+            facts.append(("fell back to reference", fell_back_text(row).partition(":")[0]))
         listed = [part for name, text in facts for part in (tag("dt", name), tag("dd", text))]
         big = tag("div", number(row["evaluations_per_s"]), " ", tag("small", "evaluations/s"), class_="big")
         style = f"--mode:{mode_colour(row['mode'])}"
@@ -241,7 +245,8 @@ def _speedup(row: pd.Series[Any]) -> Html:
 def _modes(run: Run) -> Html:
     heads = _head(
         "mode", ("n", "workers"), ("n", "evaluations per block"), ("n", "wall time per block"), ("n", "evaluations/s"),
-        ("n", "speedup, total"), ("n", "speedup, geometric mean"), ("n", "overhead"), "equal to reference", "note",
+        ("n", "speedup, total"), ("n", "speedup, geometric mean"), ("n", "overhead"), "equal to reference", "fell back",
+        "note",
     )  # fmt: skip
     rows = []
     for _, row in mode_table(run).iterrows():
@@ -265,6 +270,11 @@ def _modes(run: Run) -> Html:
                 _cell(row["geometric_mean_speedup"], speedup(row["geometric_mean_speedup"])),
                 _cell(row["overhead"], percent(row["overhead"])),
                 tag("td", agreement_text(row) if measured else tag("span", DASH, class_="none")),
+                tag(
+                    "td",
+                    tag("span", DASH, class_="none") if is_missing(row["fell_back"]) else fell_back_text(row),
+                    class_="wrap",
+                ),
                 tag("td", note_text(row), class_="wrap"),
             )
         )
@@ -273,11 +283,29 @@ def _modes(run: Run) -> Html:
         tag("p", f"Medians over the timed blocks; under them the {level} interval, which is the full range seen where "
             "blocks are few. A block evaluates every program on all its samples, once or several times, warm. "
             "Overhead is the share of the "
-            "workers' time that went into no evaluation.", class_="soft"),
+            "workers' time that went into no evaluation. What a mode could not do itself fell back to the reference, "
+            "and is part of its time.", class_="soft"),
         _table("Modes: throughput, speedup against sequential, and agreement of outputs",
                [tag("tr", *heads)], rows, name="mode-table"),
+        _fallbacks(run),
         _first_calls(run),
     )  # fmt: skip
+
+
+def _fallbacks(run: Run) -> Html:
+    """Every reason for which a mode left evaluations to the reference."""
+    rows = []
+    for _, row in mode_table(run).iterrows():
+        reasons = {} if is_missing(row["fell_back"]) else row["fell_back_reasons"] or {}
+        for reason, times in sorted(reasons.items(), key=lambda item: -item[1]):
+            why = tag("td", tag("code", shorten(printable(reason), ERROR_LENGTH)), class_="wrap")
+            rows.append(tag("tr", tag("th", _mode_name(row["mode"]), scope="row"), _cell(times, count(times)), why))
+    if not rows:
+        return Html("")
+    cut = "" if len(rows) <= MOST_PROBLEMS else f", the first {MOST_PROBLEMS} of {count(len(rows))} reasons"
+    return _table(f"Evaluations that fell back to the reference{cut}",
+                  [tag("tr", *_head("mode", ("n", "evaluations"), "reason"))], rows[:MOST_PROBLEMS],
+                  name="fallback-table", tall=True)  # fmt: skip
 
 
 def _first_calls(run: Run) -> Html:
@@ -378,44 +406,57 @@ def _bar(share: Any, mode: str) -> Html:
 
 
 def _primitives(run: Run) -> Html:
-    families, primitives = family_table(run), primitive_table(run)
+    families, primitives, modes = family_table(run), primitive_table(run), profiled_modes(run)
     if families.empty:
         return tag("p", "The primitives were not profiled: primitives.parquet is missing or empty.")
-    heads = [("n", "calls"), ("n", "self time"), ("n", "share")]
     per_family = [
-        tag(
-            "tr",
-            tag("th", row["family"], scope="row"),
-            _cell(row["primitives"], count(row["primitives"])),
-            *_costs(row),
-        )
+        tag("tr", tag("th", row["family"], scope="row"), *_costs(row, modes, distinct=True))
         for _, row in families.iterrows()
     ]
     per_primitive = [
         tag("tr", tag("th", tag("span", row["primitive"], class_="name"), scope="row"), tag("td", row["family"]),
-            *_costs(row))
+            *_costs(row, modes, distinct=False))
         for _, row in primitives.iterrows()
     ]  # fmt: skip
     return join(
-        tag("p", "From a sequential pass with every primitive instrumented. The instruments take time too, most where "
-            "calls are short: compare shares, and take speeds from the timed blocks.", class_="soft"),
-        _table("Primitive families, most time first",
-               [tag("tr", *_head("family", ("n", "primitives called"), *heads))], per_family, name="family-table"),
+        tag("p", "From a pass of its own in which primitives are counted. Counting takes time too, most where "
+            "calls are short: compare shares, and take speeds from the timed blocks. " + PROFILE_OF_MACHINE,
+            class_="soft"),
+        _table("Primitive families, most time first", _cost_heads(["family"], modes, ["primitives called"]),
+               per_family, name="family-table"),
         tag(
             "details",
             tag("summary", f"All {count(len(primitives))} primitives that were called"),
-            _table("Primitives, most time first", [tag("tr", *_head("primitive", "family", *heads))], per_primitive,
+            _table("Primitives, most time first", _cost_heads(["primitive", "family"], modes, []), per_primitive,
                    name="primitive-table", tall=True, sortable=True),
         ),
     )  # fmt: skip
 
 
-def _costs(row: pd.Series[Any]) -> list[Html]:
-    return [
-        _cell(row["calls"], count(row["calls"])),
-        _cell(row["seconds"], duration(row["seconds"])),
-        _cell(row["share"], _bar(row["share"], BASELINE)),
-    ]
+def _cost_heads(names: list[str], modes: list[str], more: list[str]) -> list[Html]:
+    """Two rows of column heads: the modes, and the columns of each."""
+    columns = [*more, "calls", "self time", "share"]
+    groups = [tag("td") for _ in names]
+    for mode in modes:
+        style = f"--mode:{mode_colour(mode)}"
+        groups.append(tag("th", mode, scope="colgroup", colspan=str(len(columns)), class_="group", style=style))
+    heads = _head(*names, *[("n", column) for _ in modes for column in columns])
+    return [tag("tr", *groups), tag("tr", *heads)]
+
+
+def _costs(row: pd.Series[Any], modes: list[str], *, distinct: bool) -> list[Html]:
+    cells = []
+    for mode in modes:
+        primitives, calls, seconds, share = (
+            row.get(f"{mode}_{column}") for column in ("primitives", "calls", "seconds", "share")
+        )
+        cells += [_cell(primitives, count(primitives))] if distinct else []
+        cells += [
+            _cell(calls, count(calls)),
+            _cell(seconds, duration(seconds)),
+            _cell(share, _bar(share, mode)),
+        ]
+    return cells
 
 
 def _problems(run: Run, most: int) -> Html:

@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from harness.config import MODE_NAMES
-from harness.run.schema import TABLES, VERSION
+from harness.run.schema import ADDED, TABLES, VERSION
 
 BASELINE = "sequential"
 
@@ -133,6 +133,9 @@ def _load_frame(path: Path, missing: dict[str, str]) -> pd.DataFrame:
     dtypes = TABLES[path.stem]
     try:
         frame = pd.read_parquet(path)
+        for column in ADDED.get(path.stem, ()):
+            if column not in frame.columns:
+                frame[column] = pd.Series(pd.NA, index=frame.index, dtype=dtypes[column])
         absent = [column for column in dtypes if column not in frame.columns]
         if absent:
             raise ValueError(f"no column {', '.join(absent)}")

@@ -29,7 +29,7 @@ from harness.report.format import (
 from harness.report.frames import BASELINE, Run
 from harness.report.style import INK, ROW, WIDTH, mode_colour, styled
 from harness.report.svg import svg_document
-from harness.report.tables import baseline_mode, family_table, measured_modes, mode_table, program_table
+from harness.report.tables import baseline_mode, family_table, measured_modes, mode_table, profiled_modes, program_table
 
 SLOWEST = 10
 # From this ratio of the greatest to the least value on, an axis is logarithmic.
@@ -203,24 +203,35 @@ def slowest_programs(run: Run) -> Figure:
 
 
 def time_per_family(run: Run) -> Figure:
-    """Share of the primitives' self time per family, in the instrumented sequential pass, with calls."""
+    """Share of the primitives' self time per family, in each mode that was profiled, with the first one's calls."""
     with styled():
-        table = family_table(run)
-        table = table[table["share"].notna()]
-        if table.empty:
+        table, modes = family_table(run), profiled_modes(run)
+        modes = [mode for mode in modes if table[f"{mode}_share"].notna().any()]
+        if not modes:
             return _empty("Time per primitive family", "there is no profile of the primitives")
-        figure, axes = _rows([printable(family) for family in table["family"]])
-        axes.barh(range(len(table)), 100 * table["share"], height=0.62, color=mode_colour(BASELINE))
-        for y, (_, row) in enumerate(table.iterrows()):
-            text = f"{percent(row['share'])}, {count(row['calls'])} calls"
-            axes.annotate(text, (100 * row["share"], y), (5, 0), textcoords="offset points", va="center")
-        axes.set_xlim(0, 100 * table["share"].max() * 1.45)
+        first = modes[0]
+        figure, axes = _rows([printable(family) for family in table["family"]], 0.14 + 0.16 * len(modes))
+        thickness = 0.62 if len(modes) == 1 else 0.8 / len(modes)
+        for i, mode in enumerate(modes):
+            y = np.arange(len(table)) + (i - (len(modes) - 1) / 2) * thickness
+            shares = 100 * table[f"{mode}_share"].fillna(0).to_numpy(dtype=float)
+            axes.barh(y, shares, height=thickness * 0.92, color=mode_colour(mode), label=printable(mode))
+            for position, (_, row) in zip(y, table.iterrows(), strict=True):
+                if not is_missing(row[f"{mode}_calls"]):
+                    text = f"{percent(row[f'{mode}_share'])}, {count(row[f'{mode}_calls'])} calls"
+                    end = (100 * row[f"{mode}_share"], position)
+                    axes.annotate(text, end, (5, 0), textcoords="offset points", va="center", fontsize=8)
+        greatest = max(float(table[f"{mode}_share"].max()) for mode in modes)
+        axes.set_xlim(0, 100 * greatest * 1.45)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}%"))
-        axes.set_xlabel(f"share of {duration(table['seconds'].sum())} self time in primitives (instrumented)")
-        first = table.iloc[0]
-        _title(
-            figure, f"Primitives of the family {printable(first['family'])} take {percent(first['share'])} of the time"
-        )
+        total = duration(table[f"{first}_seconds"].sum())
+        axes.set_xlabel(f"share of the self time in primitives, counted ({printable(first)}: {total})")
+        if len(modes) > 1:
+            axes.legend(loc="lower right")
+        top = table.sort_values(f"{first}_share", ascending=False).iloc[0]
+        share = percent(top[f"{first}_share"])
+        of_mode = "the time" if len(modes) == 1 else f"the {printable(first)} time"
+        _title(figure, f"Primitives of the family {printable(top['family'])} take {share} of {of_mode}")
         return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -69,7 +70,9 @@ def mode_table(run: Run) -> pd.DataFrame:
     and speedup_full_range (the bounds are only the extremes seen, for there are too few blocks);
     geometric_mean_speedup over programs_compared programs; overhead (median of the share of the workers' time
     that went into no evaluation); compared and mismatches (outputs against the sequential reference);
-    stop_rule. Measured columns are NaN for a mode that was not measured.
+    first_calls, fell_back and fell_back_reasons (evaluations of the first pass; those that the mode left to the
+    reference, and a mapping from each reason to how many; null for a mode of the reference); stop_rule. Measured
+    columns are NaN for a mode that was not measured.
     """
     return pd.DataFrame([_mode_row(run, mode) for mode in requested_modes(run)], columns=_MODE_COLUMNS)
 
@@ -79,7 +82,8 @@ _MODE_COLUMNS = [
     *("wall_s", "wall_s_low", "wall_s_high"),
     *("evaluations_per_s", "evaluations_per_s_low", "evaluations_per_s_high", "full_range"),
     *("speedup", "speedup_low", "speedup_high", "speedup_full_range"),
-    *("geometric_mean_speedup", "programs_compared", "overhead", "compared", "mismatches", "stop_rule"),
+    *("geometric_mean_speedup", "programs_compared", "overhead", "compared", "mismatches"),
+    *("first_calls", "fell_back", "fell_back_reasons", "stop_rule"),
 ]
 
 
@@ -88,6 +92,8 @@ def _mode_row(run: Run, mode: str) -> dict[str, Any]:
     row: dict[str, Any] = {"mode": mode, "status": NOT_RECORDED, "reason": "the run ended before it was recorded"}
     if len(recorded):
         row |= {str(key): None if pd.isna(value) else value for key, value in recorded.iloc[-1].items()}
+        row["fell_back_reasons"] = _reasons(row["fell_back_reasons"])
+        row["first_calls"] = None if row["fell_back"] is None else len(run.evaluations)
     blocks = _blocks(run, mode)
     if mode not in measured_modes(run) or blocks.empty:
         return row
@@ -110,6 +116,16 @@ def _mode_row(run: Run, mode: str) -> dict[str, Any]:
         each = _program_speedups(run, mode)
         row |= {"geometric_mean_speedup": geometric_mean(each.to_numpy()), "programs_compared": len(each)}
     return row
+
+
+def _reasons(text: str | None) -> dict[str, int] | None:
+    """Reason -> count from JSON; None where it is none, or another program's."""
+    try:
+        reasons = json.loads(text or "null")
+    except ValueError:
+        return None
+    known = isinstance(reasons, dict) and all(isinstance(n, int) for n in reasons.values())
+    return reasons if known else None
 
 
 def program_table(run: Run) -> pd.DataFrame:
@@ -176,27 +192,46 @@ def _first_pass(run: Run) -> pd.DataFrame:
     return counts.assign(first_call_median_s=seconds.median(), first_call_max_s=seconds.max())
 
 
-def _shares(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    sums = rows.groupby(keys)[["calls", "seconds"]].sum().reset_index()
-    # Rounded counts of a profile may all be of no duration; then there are no shares.
-    sums["share"] = sums["seconds"] / (sums["seconds"].sum() or math.nan)
-    return sums.sort_values(["seconds", *keys], ascending=[False, *([True] * len(keys))], ignore_index=True)
+def profiled_modes(run: Run) -> list[str]:
+    """Modes whose primitives were counted, in display order."""
+    return in_mode_order(run.primitives["mode"])
 
 
-def family_table(run: Run, mode: str = BASELINE) -> pd.DataFrame:
-    """One row per primitive family: family, primitives (distinct ones called), calls, seconds, share; slowest first.
+def _costs(run: Run, keys: list[str]) -> pd.DataFrame:
+    """One row per ``keys``, with the costs in each profiled mode side by side; the first mode's slowest first."""
+    modes = profiled_modes(run)
+    parts = []
+    for mode in modes:
+        groups = run.primitives[run.primitives["mode"] == mode].groupby(keys)
+        sums = groups[["calls", "seconds"]].sum()
+        sums.insert(0, "primitives", groups["primitive"].nunique())
+        # Rounded counts of a profile may all be of no duration; then there are no shares.
+        sums["share"] = sums["seconds"] / (sums["seconds"].sum() or math.nan)
+        parts.append(sums.astype({"primitives": "Int64", "calls": "Int64"}).add_prefix(f"{mode}_"))
+    if not parts:
+        return pd.DataFrame(columns=keys)
+    order = [f"{mode}_seconds" for mode in modes]
+    table = pd.concat(parts, axis=1).rename_axis(keys).sort_index()
+    return table.sort_values(order, ascending=False, kind="stable").reset_index()
 
-    Seconds are self time in the instrumented pass, which costs time itself: read shares, not seconds.
+
+def family_table(run: Run) -> pd.DataFrame:
+    """One row per primitive family, the first profiled mode's slowest first.
+
+    Columns: family; and per profiled mode <mode>_primitives (distinct ones called), <mode>_calls, <mode>_seconds and
+    <mode>_share (of the seconds of all families in that mode); null where a mode called none.
+
+    Seconds are self time in a pass of its own, in which counting costs time too: read shares, not seconds. A mode of
+    the virtual machine counts the operations of compiled programs; those that are no primitive are the family
+    ``control``.
     """
-    rows = run.primitives[run.primitives["mode"] == mode]
-    table = _shares(rows, ["family"])
-    table["primitives"] = table["family"].map(rows.groupby("family")["primitive"].nunique())
-    return table[["family", "primitives", "calls", "seconds", "share"]]
+    return _costs(run, ["family"])
 
 
-def primitive_table(run: Run, mode: str = BASELINE) -> pd.DataFrame:
-    """One row per primitive called: primitive, family, calls, seconds, share; as ``family_table``."""
-    return _shares(run.primitives[run.primitives["mode"] == mode], ["primitive", "family"])
+def primitive_table(run: Run) -> pd.DataFrame:
+    """One row per primitive called in some mode: primitive, family, and <mode>_calls, ... as ``family_table``."""
+    table = _costs(run, ["primitive", "family"])
+    return table.drop(columns=[f"{mode}_primitives" for mode in profiled_modes(run)])
 
 
 # The most serious first; what has no samples was merely not asked for.

@@ -30,13 +30,18 @@ from harness.report.tables import (
     measured_modes,
     mode_table,
     problem_table,
+    profiled_modes,
     program_table,
 )
-from harness.report.verdict import cautions, findings, programs_line
+from harness.report.verdict import cautions, fell_back_text, findings, programs_line
 
 SLOWEST = 10
 PROBLEMS = 50
 ERROR_LENGTH = 300
+PROFILE_OF_MACHINE = (
+    "Modes of the virtual machine count the operations of compiled programs, which compute equal sub-expressions once; "
+    "control is what programs do there that is no primitive."
+)
 
 
 def throughput_text(row: pd.Series[Any]) -> str:
@@ -206,7 +211,8 @@ def report_markdown(run: Run) -> str:
 
 
 def _modes_section(run: Run) -> list[str]:
-    head = ["mode", "workers", "evaluations/s", "speedup", "geometric mean", "overhead", "equal to reference", "note"]
+    head = ["mode", "workers", "evaluations/s", "speedup", "geometric mean", "overhead", "equal to reference"]
+    head += ["fell back", "note"]
     rows = [
         [
             code(row["mode"]),
@@ -216,6 +222,7 @@ def _modes_section(run: Run) -> list[str]:
             speedup(row["geometric_mean_speedup"]),
             percent(row["overhead"]),
             agreement_text(row),
+            _plain(fell_back_text(row)),
             _plain(note_text(row)),
         ]
         for _, row in mode_table(run).iterrows()
@@ -228,7 +235,8 @@ def _modes_section(run: Run) -> list[str]:
         "too few blocks, so merely the extremes seen). Every block evaluates all programs on all their samples, once "
         "or several times, warm. "
         "The speedup is that of the total time over sequential; the geometric mean weighs every program the same. "
-        "Overhead is the share of the workers' time that went into no evaluation. A dash is what was not measured.",
+        "Overhead is the share of the workers' time that went into no evaluation. What a mode could not do itself fell "
+        "back to the reference, by reason; it is part of the mode's time. A dash is what was not measured.",
         "",
         "![Throughput by mode](plots/throughput_by_mode.svg)",
         "",
@@ -280,14 +288,21 @@ def _families_section(run: Run) -> list[str]:
     table = family_table(run)
     if table.empty:
         return ["The primitives were not profiled."]
-    rows = [
-        [_plain(row["family"]), count(row["primitives"]), count(row["calls"]), percent(row["share"])]
-        for _, row in table.iterrows()
-    ]
+    head, modes = ["family"], profiled_modes(run)
+    for mode in modes:
+        head += [f"{_plain(mode)}: primitives called", "calls", "share of self time"]
+    rows = []
+    for _, row in table.iterrows():
+        cells = [_plain(row["family"])]
+        for mode in modes:
+            own = [row[f"{mode}_{column}"] for column in ("primitives", "calls", "share")]
+            cells += [count(own[0]), count(own[1]), percent(own[2])]
+        rows.append(cells)
     return [
-        *_table(["family", "primitives called", "calls", "share of self time"], rows, right=[1, 2, 3]),
+        *_table(head, rows, right=range(1, len(head))),
         "",
-        "Self time in primitives, from an instrumented pass of its own: shares, not seconds, carry over.",
+        "Self time in primitives, from a pass of its own in which they are counted: shares, not seconds, carry over. "
+        f"{PROFILE_OF_MACHINE}",
     ]
 
 

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
 
-from harness.report.format import confidence_level, count, interval, is_missing, percent, printable, shorten, speedup
+from harness.report.format import (
+    MISSING,
+    confidence_level,
+    count,
+    interval,
+    is_missing,
+    percent,
+    printable,
+    shorten,
+    speedup,
+)
 from harness.report.frames import BASELINE, Run
 from harness.report.tables import baseline_mode, measured_modes, mode_table, problem_table, program_table
 
 # A mode's interval half as wide as this share of its median is too wide to compare by.
 WIDE = 0.05
+# Reasons for falling back that are named.
+MOST_REASONS = 3
 # The share of the workers' time that may go into something else than evaluations.
 OVERHEAD = 0.05
 # A program with this share of the time is what the total mostly measures.
@@ -86,13 +101,43 @@ def _mode_finding(row: pd.Series[Any], confidence: float) -> Finding:
     mean = row["geometric_mean_speedup"]
     if not is_missing(mean):
         measured += f"; geometric mean over {count(row['programs_compared'])} programs {speedup(mean)}"
+    if not is_missing(row["fell_back"]) and 0 < row["first_calls"] <= row["fell_back"]:
+        return Finding("bad", f"{mode} did nothing itself; all fell back to the reference: {fell_back_text(row)}.")
     unproven = is_missing(row["compared"]) or row["compared"] == 0
     proof = " Its outputs were not compared." if unproven else f" All {count(row['compared'])} compared outputs agree."
+    if not is_missing(row["fell_back"]) and row["fell_back"]:
+        proof += f" Fell back to the reference: {fell_back_text(row)}."
     if is_missing(low) or low <= 1 <= high:
         return Finding("unclear", f"No clear difference between {mode} and {BASELINE}: {measured}.{proof}")
     word, level = ("faster", "good") if low > 1 else ("slower", "bad")
     level = "unclear" if unproven else level
     return Finding(level, f"{mode} is {word} than {BASELINE}: {measured}.{proof}")
+
+
+def fell_back_text(row: pd.Series[Any]) -> str:
+    """How many evaluations of a row of ``mode_table`` the reference did for the mode, and the most common reasons."""
+    if is_missing(row["fell_back"]):
+        return MISSING
+    if not row["fell_back"]:
+        return f"0 of {count(row['first_calls'])}"
+    reasons: Counter[str] = Counter()
+    for reason, times in (row["fell_back_reasons"] or {}).items():
+        reasons[_short_reason(reason)] += times
+    most = reasons.most_common(MOST_REASONS)
+    parts = [f"{reason} {count(times)}" for reason, times in most]
+    rest = reasons.total() - sum(times for _, times in most)
+    parts += [f"others {count(rest)}"] if rest else []
+    total = f"{count(row['fell_back'])} of {count(row['first_calls'])}"
+    return f"{total}: {', '.join(parts)}" if parts else total
+
+
+def _short_reason(reason: str) -> str:
+    """A reason without what is between a source line and its end, or the folders of the file."""
+    found = re.match(r"(untraceable): (.*?):(\d+): ", reason)
+    if not found:
+        return shorten(printable(reason), 80)
+    kind, file, line = found.groups()
+    return printable(f"{kind} {PurePath(file).name}:{line}")
 
 
 def idle_modes(run: Run) -> list[tuple[str, str, str]]:

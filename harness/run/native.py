@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from time import perf_counter
 
 import numpy as np
@@ -11,6 +11,7 @@ from harness.batt.loader import load_programs
 from harness.run.mode import Block, joined
 from harness.run.pool import WorkerPool
 from harness.run.reference import plan_spans
+from harness.run.screening import untraceable
 from harness.run.worker import Job, Outcome, ProgramTiming, Span, Status, digest_of, time_span
 from harness.vm.engine import REASONS, Engine, Evaluation
 from harness.vm.native import EQUAL, FAILED, NOT_HANDLED, OK, UNKNOWN
@@ -40,7 +41,8 @@ class NativeMode:
         modules = dict.fromkeys(key.module for key in workload.programs)
         known = {(program.module, program.name): program for program in load_programs(modules)[0]}
         self._engine = Engine(threads=workers)
-        self._engine.add_programs([known[key.module, key.name] for key in workload.programs])
+        programs = [known[key.module, key.name] for key in workload.programs]
+        self._engine.add_programs(programs, refused=untraceable(job, programs))
         self._engine.add_samples(workload.samples, workload.pairs)
         self._pairs = np.array(workload.evaluations, np.int64).reshape(-1, 2)
         self._left: dict[int, str] = {}  # evaluations that the machine does not handle, and why
@@ -98,6 +100,11 @@ class NativeMode:
         counts = np.bincount(found.programs)
         seconds = np.bincount(found.programs, weights=found.nanoseconds * 1e-9)
         return [ProgramTiming(int(p), int(counts[p]), float(seconds[p])) for p in np.flatnonzero(counts)]
+
+    def handled(self, left_out: Collection[int]) -> tuple[Engine, list[tuple[int, int]]]:
+        """Return the engine and the pairs that it evaluates itself, without those of the evaluations ``left_out``."""
+        gone = self._left.keys() | left_out
+        return self._engine, [pair for e, pair in enumerate(self._job.workload.evaluations) if e not in gone]
 
     def close(self) -> None:
         """See ``Mode``."""

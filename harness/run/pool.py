@@ -151,28 +151,34 @@ class WorkerPool:
             f"{self.workers} of them (worker_memory_gb is {self._job.memory_gb})? {broken.__cause__ or ''}".rstrip()
         )
 
-    def check(self, spans: Iterable[Span]) -> Iterable[list[Outcome]]:
+    def check(
+        self, spans: Iterable[Span], function: Callable[[Span], list[Outcome]] = check
+    ) -> Iterable[list[Outcome]]:
         """Yield the outcomes of all evaluations of spans, whatever they do to their workers.
 
         Lists come in no particular order; evaluations that hang or kill their worker are in lists of their own.
+
+        Args:
+            spans: what to evaluate.
+            function: of ``harness.run.worker``, what to do with each of them.
         """
         pending = list(spans)
         while pending:
             try:
-                for span, outcomes in self.map(check, pending):
+                for span, outcomes in self.map(function, pending):
                     pending.remove(span)
                     yield outcomes
             except WorkersDied as died:
                 pending = [_without(span, died.suspects) for span in pending]
                 yield [self._lost(evaluation, "timeout") for evaluation in died.hung]
                 for evaluation in sorted(died.suspects - died.hung):
-                    yield [self._check_alone(evaluation)]
+                    yield [self._check_alone(evaluation, function)]
 
-    def _check_alone(self, evaluation: int) -> Outcome:
+    def _check_alone(self, evaluation: int, function: Callable[[Span], list[Outcome]]) -> Outcome:
         """Evaluate in a process of its own what was under way when a worker died."""
         with WorkerPool(self._job, 1) as pool:
             try:
-                ((_, (outcome,)),) = pool.map(check, [Span(evaluation, evaluation + 1)])
+                ((_, (outcome,)),) = pool.map(function, [Span(evaluation, evaluation + 1)])
             except WorkersDied as died:
                 return self._lost(evaluation, "timeout" if died.hung else "died")
         return outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,8 +19,12 @@ from harness.measure.environment import describe_environment, usable_cpus
 from harness.progress import progress
 from harness.run import schema
 from harness.run.journal import RunFolder
+from harness.run.mode import Mode
 from harness.run.modes import make_mode, unavailable
+from harness.run.native import NativeMode
+from harness.run.native_profile import Cost, profile_native
 from harness.run.pool import WorkerPool, WorkersDied
+from harness.run.reference import ReferenceMode
 from harness.run.rounds import Measured, run_rounds, warm_up
 from harness.run.worker import EvaluationLost, Job, Outcome, Span, profile
 from harness.run.workload import ProgramKey, Workload, make_workload
@@ -225,6 +230,8 @@ def _measure(run: _Run, prepared: Prepared) -> None:
                 "stop_rule": None,
                 "mismatches": 0,
                 "compared": 0,
+                "fell_back": None,
+                "fell_back_reasons": None,
             }
         run.write_modes()
         if not measured:
@@ -248,10 +255,10 @@ def _measure(run: _Run, prepared: Prepared) -> None:
         run.write_modes()
         run.phase("timed", start)
 
-    if config.profile:
-        start = perf_counter()
-        _profile(run, job, frozenset(excluded))
-        run.phase("profile", start)
+        if config.profile:
+            start = perf_counter()
+            _profile(run, job, frozenset(excluded), [entry.mode for entry in measured if entry.failure is None])
+            run.phase("profile", start)
 
 
 def _program_rows(workload: Workload, rejected: Iterable[Rejected], excluded: frozenset[int]) -> list[dict[str, Any]]:
@@ -301,6 +308,10 @@ def _first_calls(run: _Run, workload: Workload, measured: Sequence[Measured]) ->
             for outcomes in entry.mode.check():
                 found.update((outcome.evaluation, outcome) for outcome in outcomes)
                 bar.update(len(outcomes))
+        if not isinstance(entry.mode, ReferenceMode):
+            reasons = Counter(o.fell_back for o in found.values() if o.fell_back is not None)
+            counts = json.dumps(dict(reasons.most_common()))
+            run.mode_rows[entry.mode.name].update(fell_back=reasons.total(), fell_back_reasons=counts)
         if not first:
             first = found
             run.folder.write_table("evaluations", list(_evaluation_rows(workload, first)))
@@ -377,17 +388,26 @@ def _time(
         run.warnings += entry.warnings
 
 
-def _profile(run: _Run, job: Job, excluded: frozenset[int]) -> None:
-    """Count and time the primitives of a few evaluations of each program."""
+def _profile(run: _Run, job: Job, excluded: frozenset[int], modes: Sequence[Mode]) -> None:
+    """Count and time the primitives of a few evaluations of each program, with the reference and in the machine."""
     workload = job.workload
-    seen: dict[int, int] = {}
+    seen: Counter[int] = Counter()
     left_out = set(excluded)
     for evaluation, (program, _) in enumerate(workload.evaluations):
         if evaluation not in excluded:
-            seen[program] = seen.get(program, 0) + 1
+            seen[program] += 1
             if seen[program] > _PROFILED_EVALUATIONS:
                 left_out.add(evaluation)
-    span = Span(0, len(workload.evaluations), frozenset(left_out))
+    rows = _profile_reference(run, job, frozenset(left_out))
+    for mode in modes:
+        if isinstance(mode, NativeMode):
+            rows += [_primitive_row(workload, mode.name, cost) for cost in profile_native(*mode.handled(left_out))]
+    run.folder.write_table("primitives", rows)
+
+
+def _profile_reference(run: _Run, job: Job, left_out: frozenset[int]) -> list[dict[str, Any]]:
+    workload = job.workload
+    span = Span(0, len(workload.evaluations), left_out)
     # Counting slows programs down several times over, so the limit on their time is raised with it.
     with WorkerPool(Job(workload, job.timeout_s * 10, job.memory_gb), 1) as pool:
         try:
@@ -396,17 +416,20 @@ def _profile(run: _Run, job: Job, excluded: frozenset[int]) -> None:
             gone = lost.suspects if isinstance(lost, WorkersDied) else lost.args
             names = ", ".join(workload.label(evaluation) for evaluation in gone)
             run.warnings.append(f"primitives were not counted: {names} did not finish; leave that program out")
-            return
-    rows = [
-        {
-            "mode": "sequential",
-            "program": workload.programs[program].name,
-            "module": workload.programs[program].module,
-            "primitive": primitive,
-            "family": ALL[primitive].family,
-            "calls": calls,
-            "seconds": seconds,
-        }
+            return []
+    return [
+        _primitive_row(workload, "sequential", Cost(program, primitive, ALL[primitive].family, calls, seconds))
         for (program, primitive), (calls, seconds) in found.items()
     ]
-    run.folder.write_table("primitives", rows)
+
+
+def _primitive_row(workload: Workload, mode: str, cost: Cost) -> dict[str, Any]:
+    return {
+        "mode": mode,
+        "program": workload.programs[cost.program].name,
+        "module": workload.programs[cost.program].module,
+        "primitive": cost.primitive,
+        "family": cost.family,
+        "calls": cost.calls,
+        "seconds": cost.seconds,
+    }

@@ -5,6 +5,9 @@ Columns are pandas dtypes; "string", "Int64" and "boolean" may hold nulls, the o
 
 VERSION = 1
 
+ADDED: dict[str, tuple[str, ...]] = {"modes": ("fell_back", "fell_back_reasons")}
+"""Columns that came later: all null in a run that was written before."""
+
 TABLES: dict[str, dict[str, str]] = {
     "programs": {
         "program": "string",
@@ -51,6 +54,8 @@ TABLES: dict[str, dict[str, str]] = {
         "stop_rule": "string",
         "mismatches": "Int64",
         "compared": "Int64",
+        "fell_back": "Int64",
+        "fell_back_reasons": "string",
     },
     "primitives": {
         "mode": "string",

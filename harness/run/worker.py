@@ -210,6 +210,37 @@ def _outcome(worker: _Worker, evaluation: int, function: Callable[..., Any]) -> 
     return Outcome(evaluation, status, error, equal, digest, seconds)
 
 
+def try_tracing(span: Span) -> list[Outcome]:
+    """Trace the programs of a span, once for each evaluation, and tell how each trace ended.
+
+    It is done in a worker first where tracing might not end, or take its process with it. A program that cannot be
+    traced is ``ok`` all the same: it says so again where it matters.
+    """
+    from harness.compiler import Untraceable, trace  # noqa: PLC0415 - few workers need it
+
+    worker = _state()
+    programs = {(p.module, p.name): p for p in load_programs({key.module for key in worker.workload.programs})[0]}
+    outcomes = []
+    worker.watchdog.start()
+    for evaluation in (e for e in range(span.start, span.stop) if e not in span.excluded):
+        key = worker.workload.programs[worker.workload.evaluations[evaluation][0]]
+        worker.current[worker.position] = evaluation
+        start = perf_counter()
+        status: Status = "ok"
+        error = None
+        try:
+            trace(programs[key.module, key.name])
+        except Untraceable:
+            pass
+        except EvaluationTimeout:
+            status, error = "timeout", f"ran past {worker.job.timeout_s:g} s"
+        except BaseException as raised:
+            status, error = "failed", f"raised {type(raised).__name__}"
+        outcomes.append(Outcome(evaluation, status, error, None, None, perf_counter() - start))
+    worker.rest()
+    return outcomes
+
+
 def _describe(raised: BaseException, function: Callable[..., Any]) -> str:
     """Return what was raised, and at which line of the program's module."""
     try:

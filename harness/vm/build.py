@@ -69,15 +69,10 @@ def library_path(level: bool) -> Path:
     """Return where the library is, as the environment asks for it: that for ``LEVEL``, or the portable one."""
     name = "libharness_vm"
     if os.environ.get("VM_SANITIZE"):
-        return sanitized_path()
+        return FOLDER / f"{name}-sanitize.so"
     if os.environ.get("VM_OPT"):
         return FOLDER / f"{name}-O{int(os.environ['VM_OPT'])}.so"
     return FOLDER / (f"{name}-{LEVEL}.so" if level else f"{name}.so")
-
-
-def sanitized_path() -> Path:
-    """Return where the library is that checks itself."""
-    return FOLDER / "libharness_vm-sanitize.so"
 
 
 def flags_for(level: bool) -> list[str]:
@@ -108,12 +103,9 @@ def build(level: bool | None = None, force: bool = False) -> tuple[Path, bool]:
         BuildError: there is no compiler, or it refuses.
     """
     level = has_level() if level is None else level
-    compiler = find_compiler()
-    target = library_path(level)
-    flags = flags_for(level)
-    stamp = target.with_suffix(".stamp")
+    compiler, flags, target = find_compiler(), flags_for(level), library_path(level)
     state = _state(compiler, flags)
-    if not force and target.is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == state:
+    if not force and _is_current(target, state):
         return target, False
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder:  # another process may build at the same time
@@ -121,8 +113,22 @@ def build(level: bool | None = None, force: bool = False) -> tuple[Path, bool]:
         _compile([*compiler, *flags, "-o", str(made), str(SOURCES / "host.cpp")])
         made.replace(target)
         made.write_text(state, encoding="utf-8")
-        made.replace(stamp)
+        made.replace(target.with_suffix(".stamp"))
     return target, True
+
+
+def is_current() -> bool:
+    """Whether the library that the environment asks for is there and made from the sources as they are."""
+    try:
+        level = has_level()
+        return _is_current(library_path(level), _state(find_compiler(), flags_for(level)))
+    except BuildError:
+        return False
+
+
+def _is_current(target: Path, state: str) -> bool:
+    stamp = target.with_suffix(".stamp")
+    return target.is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == state
 
 
 def _state(compiler: Sequence[str], flags: Sequence[str]) -> str:

@@ -194,13 +194,16 @@ class Engine:
         """Free the machine's memory."""
         self._native.close()
 
-    def add_programs(self, programs: Sequence[Program], merged: bool = False) -> list[int]:
+    def add_programs(
+        self, programs: Sequence[Program], merged: bool = False, refused: Mapping[int, str] | None = None
+    ) -> list[int]:
         """Compile programs.
 
         Args:
             programs: as ``harness.batt.loader.load_programs`` returns them.
             merged: compute what several of them compute only once per sample. It pays where programs resemble each
                 other and meet the same samples.
+            refused: positions of programs that are not to be traced, and why: the reference evaluates them.
 
         Returns:
             Their numbers. Programs that cannot be compiled have one too: the reference evaluates them.
@@ -209,6 +212,9 @@ class Engine:
         compiled: dict[int, _Compiled] = {}
         traces: dict[str, list[tuple[int, Trace]]] = {}
         for k, program in enumerate(programs):
+            if refused and k in refused:
+                compiled[k] = _Compiled(program, refusal=refused[k])
+                continue
             try:
                 traced = trace(program)
             except Untraceable as error:

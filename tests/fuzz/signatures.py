@@ -2,7 +2,7 @@
 
     I integer   B Boolean   C colour   L pair (location or vector)   G grid   X indices   O object   S set of objects
     N set of integers   T tuple of integers   V tuple of grids   W tuple of pairs   M set of indices sets
-    P patch (X or O)   E element (O or G)   Q piece (G, X or O)   K any container   A anything
+    Z tuple of pairs of grids   P patch (X or O)   E element (O or G)   Q piece (G, X or O)   K any container   A anything
 
 ``f(O>I)`` is a function of an object with an integer result.
 """
@@ -61,7 +61,8 @@ totuple X:W; N:T
 first X:L; S:O; V:G; T:I; W:L; G:T; M:X
 last X:L; S:O; V:G; T:I; W:L; G:T
 product N N:X; T T:X
-pair T T:W
+pair T T:W; V V:Z
+a_mr Z:A
 branch B A A:A; B G G:G; B O O:O; B I I:I
 sizefilter S I:S; M I:M
 apply f(O>O) S:S; f(L>L) X:X; f(G>G) V:V; f(I>I) T:T; f(O>X) S:M; f(O>I) S:N; f(O>L) S:X; f(L>X) X:M; f(T>T) G:G
@@ -183,7 +184,7 @@ get_common_rank T R:I
 """
 """Besides: F a factor, D dimensions, H a kind, R a rank: integers and pairs of the size that makes sense."""
 
-WIDER = {"P": "XO", "E": "OG", "Q": "GXO", "K": "XOSNTVGWM", "A": "IBCLGXOSNTVWM"}
+WIDER = {"P": "XO", "E": "OG", "Q": "GXO", "K": "XOSNTVGWM", "A": "IBCLGXOSNTVWMZA"}
 """What may stand where a wider type is asked for."""
 
 

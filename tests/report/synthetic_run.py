@@ -133,7 +133,31 @@ def _modes() -> pd.DataFrame:
         ("native_cpu", "skipped", "the VM's host build <does not exist> yet", None, None, None, None),
     ]
     columns = ["mode", "status", "reason", "workers", "stop_rule", "mismatches", "compared"]
-    return pd.DataFrame(rows, columns=columns).astype({"workers": "Int64", "mismatches": "Int64", "compared": "Int64"})
+    frame = pd.DataFrame(rows, columns=columns).assign(fell_back=None, fell_back_reasons=None)
+    integers = ("workers", "mismatches", "compared", "fell_back")
+    return frame.astype({**dict.fromkeys(integers, "Int64"), "fell_back_reasons": "string"})
+
+
+def with_fallbacks(modes: pd.DataFrame) -> pd.DataFrame:
+    """Modes of which parallel_cpu left 3 evaluations to the reference."""
+    reasons = json.dumps({"arena": 2, "untraceable: /a/mine.py:12: it branches: on a value": 1})
+    its = modes["mode"] == "parallel_cpu"
+    modes.loc[its, "fell_back"] = 3
+    modes.loc[its, "fell_back_reasons"] = reasons
+    return modes
+
+
+def with_native_profile(primitives: pd.DataFrame) -> pd.DataFrame:
+    """Primitives with those of native_cpu: per program a rot90, and an if that takes three times as long."""
+    rows = [
+        {
+            **{"mode": "native_cpu", "program": program, "module": MODULE, "primitive": primitive, "family": family},
+            **{"calls": 1, "seconds": seconds},
+        }
+        for program in PROGRAMS
+        for primitive, family, seconds in (("rot90", "grids", 1e-6), ("if_", "control", 3e-6))
+    ]
+    return pd.concat([primitives, pd.DataFrame(rows)], ignore_index=True)
 
 
 CONFIG: dict[str, Any] = {

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pandas as pd
 import pytest
-from synthetic_run import CONFIG, FAMILIES, HOSTILE, PROGRAMS
+from synthetic_run import CONFIG, FAMILIES, HOSTILE, PROGRAMS, with_fallbacks, with_native_profile
 
 from harness.report.dashboard import MOST_BYTES, MOST_PROGRAMS, SECTIONS, render_dashboard
 from harness.report.frames import load_run
@@ -125,8 +125,9 @@ def test_every_row_is_there(page):
     programs = page.tables["program-table"][2:]
     assert len(programs) == len(PROGRAMS) + 1
     assert {row[0] for row in programs} >= set(PROGRAMS)
-    assert len(page.tables["family-table"]) == 1 + len(FAMILIES)
-    assert {row[0] for row in page.tables["primitive-table"][1:]} == set(FAMILIES)
+    assert len(page.tables["family-table"]) == 2 + len(FAMILIES)
+    assert {row[0] for row in page.tables["primitive-table"][2:]} == set(FAMILIES)
+    assert "fallback-table" not in page.tables
     assert [row[1] for row in page.tables["problem-table"][1:]] == ["import failed", "died", "timeout", "failed"]
     assert {row[0] for row in page.tables["config-table"][1:]} == set(CONFIG)
     assert ["cpu.model", "AMD EPYC 7B13"] in page.tables["machine-table"]
@@ -134,11 +135,33 @@ def test_every_row_is_there(page):
     assert sum(name == "svg" for name, _ in page.elements) == len(PLOTS)
 
 
+def test_modes_stand_side_by_side_and_what_fell_back_is_shown(edit):
+    edit("primitives", with_native_profile)
+    page = Page(render_dashboard(load_run(edit("modes", with_fallbacks))))
+    groups, heads, *rows = page.tables["family-table"]
+    assert groups == ["", "sequential", "native_cpu"]
+    assert heads == ["family", *(["primitives called", "calls", "self time", "share"] * 2)]
+    grids = next(row for row in rows if row[0] == "grids")
+    assert grids == ["grids", "1", "1,200", "120 ms", "26.7%", "1", "30", "30.0 µs", "25.0%"]
+    control = next(row for row in page.tables["primitive-table"] if row[0] == "if_")
+    assert control == ["if_", "control", *["\N{EN DASH}"] * 3, "30", "90.0 µs", "75.0%"]
+    column = page.tables["mode-table"][0].index("fell back")
+    assert [row[column] for row in page.tables["mode-table"][1:]] == [
+        "\N{EN DASH}",
+        "3 of 120: arena 2, untraceable mine.py:12 1",
+        "\N{EN DASH}",
+    ]
+    assert page.tables["fallback-table"][1:] == [
+        ["parallel_cpu", "2", "arena"],
+        ["parallel_cpu", "1", "untraceable: /a/mine.py:12: it branches: on a value"],
+    ]
+
+
 def test_figures_of_a_row(page):
     slow = page.tables["program-table"][2]
     assert slow == ["solve_00000000", "3 of 3", "0", "45.2 ms", "136 ms", "45.5 ms", "22.0", "80.1%", "44.1", "2.01x"]
     idle = page.tables["mode-table"][3]
-    assert idle[1:8] == ["\N{EN DASH}"] * 7
+    assert idle[1:10] == ["\N{EN DASH}"] * 9
     assert "skipped" in idle[-1]
 
 

@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from matplotlib import rcParams
 from PIL import Image
-from synthetic_run import HOSTILE, SLOW
+from synthetic_run import HOSTILE, SLOW, with_native_profile
 
 from harness.config import MODE_NAMES
 from harness.report.frames import load_run
@@ -73,6 +73,15 @@ def test_families_show_share_and_calls(folder):
     figure = time_per_family(load_run(folder))
     assert "33.3%, 1,500 calls" in texts(figure)
     assert [bar.get_width() for bar in figure.axes[0].patches] == pytest.approx([100 * n / 15 for n in (5, 4, 3, 2, 1)])
+
+
+def test_families_of_two_modes_stand_side_by_side(edit):
+    figure = time_per_family(load_run(edit("primitives", with_native_profile)))
+    widths = [bar.get_width() for bar in figure.axes[0].patches]
+    assert widths == pytest.approx([*(100 * n / 15 for n in (5, 4, 3, 2, 1)), 0, 0, 25, 0, 0, 0, 75])
+    assert {"33.3%, 1,500 calls", "75.0%, 30 calls"} <= set(texts(figure))
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["sequential", "native_cpu"]
+    assert title(figure) == "Primitives of the family containers take 33.3% of the sequential time"
 
 
 def test_blocks_show_drift(edit, folder):

@@ -3,10 +3,27 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_run import BLOCKS, FAMILIES, HOSTILE, MODULE, PROGRAMS, SAMPLES, SLOW
+from synthetic_run import (
+    BLOCKS,
+    FAMILIES,
+    HOSTILE,
+    MODULE,
+    PROGRAMS,
+    SAMPLES,
+    SLOW,
+    with_fallbacks,
+    with_native_profile,
+)
 
 from harness.report.frames import load_run
-from harness.report.tables import family_table, mode_table, primitive_table, problem_table, program_table
+from harness.report.tables import (
+    family_table,
+    mode_table,
+    primitive_table,
+    problem_table,
+    profiled_modes,
+    program_table,
+)
 
 EVALUATIONS = SAMPLES * len(PROGRAMS)
 
@@ -152,11 +169,46 @@ def test_families_and_primitives(folder):
     run = load_run(folder)
     families, primitives = family_table(run), primitive_table(run)
     assert families["family"].tolist() == ["containers", "grids", "patches", "dialect", "objects"]
-    assert families["calls"].tolist() == [30 * 10 * n for n in (5, 4, 3, 2, 1)]
-    assert families["seconds"].tolist() == pytest.approx([0.03 * n for n in (5, 4, 3, 2, 1)])
-    assert families["share"].tolist() == pytest.approx([n / 15 for n in (5, 4, 3, 2, 1)])
-    assert families["primitives"].tolist() == [1] * 5
+    assert families["sequential_calls"].tolist() == [30 * 10 * n for n in (5, 4, 3, 2, 1)]
+    assert families["sequential_seconds"].tolist() == pytest.approx([0.03 * n for n in (5, 4, 3, 2, 1)])
+    assert families["sequential_share"].tolist() == pytest.approx([n / 15 for n in (5, 4, 3, 2, 1)])
+    assert families["sequential_primitives"].tolist() == [1] * 5
     assert dict(zip(primitives["primitive"], primitives["family"], strict=True)) == FAMILIES
+
+
+def test_profiles_of_modes_stand_side_by_side_and_are_never_added_up(edit):
+    run = load_run(edit("primitives", with_native_profile))
+    assert profiled_modes(run) == ["sequential", "native_cpu"]
+    families, primitives = family_table(run).set_index("family"), primitive_table(run).set_index("primitive")
+    assert families.index.tolist() == ["containers", "grids", "patches", "dialect", "objects", "control"]
+    assert families.loc["grids", ["sequential_calls", "native_cpu_calls"]].tolist() == [1200, 30]
+    assert families.loc["control", "native_cpu_share"] == pytest.approx(0.75)
+    assert families[["sequential_share", "native_cpu_share"]].sum().tolist() == pytest.approx([1, 1])
+    assert families.loc["control", ["sequential_calls", "sequential_share"]].isna().all()
+    assert families.loc["objects", ["native_cpu_calls", "native_cpu_seconds"]].isna().all()
+    assert primitives.loc["rot90", ["sequential_calls", "native_cpu_calls"]].tolist() == [1200, 30]
+    assert primitives.loc["if_", "family"] == "control"
+
+
+def test_what_fell_back_is_counted_by_reason(edit):
+    row = mode_table(load_run(edit("modes", with_fallbacks))).set_index("mode").loc["parallel_cpu"]
+    assert (row["first_calls"], row["fell_back"]) == (EVALUATIONS, 3)
+    assert row["fell_back_reasons"] == {"arena": 2, "untraceable: /a/mine.py:12: it branches: on a value": 1}
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"a": "b"}', None])
+def test_reasons_that_are_none_do_no_harm(edit, text):
+    folder = edit("modes", lambda rows: with_fallbacks(rows).assign(fell_back_reasons=text))
+    row = mode_table(load_run(folder)).set_index("mode").loc["parallel_cpu"]
+    assert (row["fell_back"], row["fell_back_reasons"]) == (3, None)
+
+
+def test_a_run_from_before_fallbacks_were_counted_can_be_read(edit):
+    run = load_run(edit("modes", lambda rows: rows.drop(columns=["fell_back", "fell_back_reasons"])))
+    assert run.missing == {}
+    table = mode_table(run).set_index("mode")
+    assert table["fell_back"].isna().all()
+    assert table.loc["parallel_cpu", "compared"] == 117
 
 
 def test_problems_are_grouped(folder):

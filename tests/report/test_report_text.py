@@ -1,11 +1,13 @@
+import json
 import re
 
 import pytest
-from synthetic_run import HOSTILE, SLOW
+from synthetic_run import HOSTILE, SLOW, with_fallbacks, with_native_profile
 
 from harness.report.frames import load_run
+from harness.report.tables import mode_table
 from harness.report.text import code, flattened, report_markdown, summary_lines
-from harness.report.verdict import cautions, findings, idle_modes
+from harness.report.verdict import cautions, fell_back_text, findings, idle_modes
 
 
 def mode_lines(run):
@@ -61,6 +63,42 @@ def test_other_outputs_make_speed_worthless(edit):
     assert finding.level == "bad"
     assert "in 3 of 117 evaluations" in finding.text
     assert "114 of 117" in mode_lines(load_run(folder))["parallel_cpu"]
+
+
+def test_what_fell_back_is_said_with_its_reasons(edit):
+    run = load_run(edit("modes", with_fallbacks))
+    (finding,) = findings(run)
+    words = "3 of 120: arena 2, untraceable mine.py:12 1"
+    assert (finding.level, finding.text.endswith(f"Fell back to the reference: {words}.")) == ("good", True)
+    row = next(line for line in report_markdown(run).splitlines() if line.startswith("| `parallel_cpu`"))
+    assert f"| {words} |" in row
+
+
+def test_of_many_reasons_the_most_common_are_named(edit):
+    reasons = {f"untraceable: /a/mine.py:{line}: why": line for line in (3, 5, 2, 1)} | {
+        "untraceable: b/mine.py:5: x": 9
+    }
+    folder = edit(
+        "modes", lambda rows: with_fallbacks(rows).assign(fell_back=20, fell_back_reasons=json.dumps(reasons))
+    )
+    row = mode_table(load_run(folder)).set_index("mode").loc["parallel_cpu"]
+    assert fell_back_text(row) == (
+        "20 of 120: untraceable mine.py:5 14, untraceable mine.py:3 3, untraceable mine.py:2 2, others 1"
+    )
+
+
+def test_a_mode_that_left_all_to_the_reference_did_nothing(edit):
+    folder = edit("modes", lambda rows: with_fallbacks(rows).assign(fell_back=120))
+    (finding,) = findings(load_run(folder))
+    assert finding.level == "bad"
+    assert finding.text.startswith("parallel_cpu did nothing itself; all fell back to the reference: 120 of 120")
+
+
+def test_profiles_of_modes_stand_side_by_side(edit):
+    text = report_markdown(load_run(edit("primitives", with_native_profile)))
+    assert "| grids | 1 | 1,200 | 26.7% | 1 | 30 | 25.0% |" in text
+    assert "| objects | 1 | 300 | 6.67% | - | - | - |" in text
+    assert "| control | - | - | - | 1 | 30 | 75.0% |" in text
 
 
 def test_outputs_that_were_not_compared_are_never_good(edit):

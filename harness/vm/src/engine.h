@@ -30,10 +30,12 @@ enum Equality : u8 { DIFFERENT, EQUAL, UNKNOWN = 255 };
 inline Status status_of(const Value& v) { return v.tag == FAIL ? FAILED : v.tag == UNHANDLED ? NOT_HANDLED : SUCCEEDED; }
 inline Reason reason_of(const Value& v) { return v.tag == UNHANDLED ? static_cast<Reason>(v.num) : R_NONE; }
 
+inline u64 size_of_memory(u64 bytes) { return std::max<u64>(bytes, 4096); }
+
 // Memory for an arena. The system backs it page by page as it is touched.
 class Memory {
 public:
-    explicit Memory(u64 bytes) : size_(std::max<u64>(bytes, 4096)), at_(static_cast<u8*>(std::malloc(size_))) {
+    explicit Memory(u64 bytes) : size_(size_of_memory(bytes)), at_(static_cast<u8*>(std::malloc(size_))) {
         if (!at_) throw std::bad_alloc();
     }
     Arena arena() const {
@@ -121,9 +123,18 @@ struct Output {
     u64 at, size;
 };
 
-// What a thread works with during an evaluation.
+// What a thread works with. It stays from one evaluation to the next, since memory is slow when it is touched first.
 struct Worker {
-    explicit Worker(const Job& job, u32 registers) : small(job.arena_bytes), registers(registers) {}
+    explicit Worker(u64 arena_bytes) : small(arena_bytes) {}
+
+    // Forget the last evaluation.
+    void begin(u32 most_registers) {
+        if (registers.size() < most_registers) registers.resize(most_registers);
+        outputs.clear();
+        std::fill(counters.begin(), counters.end(), Counter{0, 0, 0});
+        retried = arena_used = 0;
+        error.clear();
+    }
 
     Memory small;
     std::unique_ptr<Memory> large;
@@ -133,6 +144,9 @@ struct Worker {
     u64 retried = 0, arena_used = 0;
     std::string error;
 };
+
+// Pairs that a thread takes at a time. Few, since the slow ones are often neighbours.
+constexpr u64 MOST_AT_ONCE = 4;
 
 class Engine {
 public:
@@ -150,14 +164,20 @@ public:
     void evaluate(Job& job) {
         u32 registers = 1;
         for (const auto& unit : units) registers = std::max(registers, unit->unit.registers);
-        workers.clear();
         counters.assign(COUNTERS, Counter{0, 0, 0});
         outputs.assign(job.want_outputs ? job.results : 0, Output{0, 0, 0});
         std::fill(job.status, job.status + job.results, static_cast<u8>(NOT_RUN));
         std::fill(job.reason, job.reason + job.results, static_cast<u8>(R_NONE));
         std::fill(job.equal, job.equal + job.results, static_cast<u8>(UNKNOWN));
         const u64 threads = std::max<u64>(1, std::min<u64>(job.threads, job.pairs));
-        for (u64 k = 0; k < threads; k++) workers.push_back(std::make_unique<Worker>(job, registers));
+        workers.resize(threads);
+        for (auto& worker : workers) {
+            if (!worker || worker->small.size() != size_of_memory(job.arena_bytes)) {
+                worker.reset();
+                worker = std::make_unique<Worker>(job.arena_bytes);
+            }
+            worker->begin(registers);
+        }
         std::atomic<u64> next{0};
         {
             std::vector<std::thread> running;
@@ -185,7 +205,7 @@ public:
 private:
     void work(const Job& job, std::atomic<u64>& next, u32 number) {
         Worker& worker = *workers[number];
-        const u64 chunk = std::max<u64>(1, std::min<u64>(64, job.pairs / (workers.size() * 16)));
+        const u64 chunk = std::max<u64>(1, std::min<u64>(MOST_AT_ONCE, job.pairs / (workers.size() * 16)));
         try {
             while (!(job.cancel && *static_cast<const volatile int*>(job.cancel))) {
                 const u64 first = next.fetch_add(chunk);

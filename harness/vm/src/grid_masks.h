@@ -17,18 +17,44 @@ VM_FN u64 load_eight(const i8* bytes, u32 n) {
     u64 x = 0;
     if (n >= EIGHT) {
         memcpy(&x, bytes, EIGHT);
-    } else {
-        for (u32 k = 0; k < n; k++) x |= static_cast<u64>(static_cast<u8>(bytes[k])) << (8 * k);
+        return x;
     }
+    u32 k = 0;
+    if (n & 4) {
+        u32 four;
+        memcpy(&four, bytes, 4);
+        x = four;
+        k = 4;
+    }
+    if (n & 2) {
+        u16 two;
+        memcpy(&two, bytes + k, 2);
+        x |= static_cast<u64>(two) << (8 * k);
+        k += 2;
+    }
+    if (n & 1) x |= static_cast<u64>(static_cast<u8>(bytes[k])) << (8 * k);
     return x;
 }
 
+// Write up to eight bytes, the lowest first.
 VM_FN void store_eight(i8* bytes, u32 n, u64 x) {
     if (n >= EIGHT) {
         memcpy(bytes, &x, EIGHT);
-    } else {
-        for (u32 k = 0; k < n; k++) bytes[k] = static_cast<i8>(static_cast<u8>(x >> (8 * k)));
+        return;
     }
+    if (n & 4) {
+        const u32 four = static_cast<u32>(x);
+        memcpy(bytes, &four, 4);
+        bytes += 4;
+        x >>= 32;
+    }
+    if (n & 2) {
+        const u16 two = static_cast<u16>(x);
+        memcpy(bytes, &two, 2);
+        bytes += 2;
+        x >>= 16;
+    }
+    if (n & 1) *bytes = static_cast<i8>(static_cast<u8>(x));
 }
 
 // The high bit of every byte that is 0; the other bits are 0.
@@ -59,19 +85,17 @@ VM_FN u64 spread(u64 bits) {
 
 // Copy a row of n bytes; quicker than memcpy for as few as these are. They do not overlap.
 VM_FN void copy_bytes(i8* to, const i8* from, u64 n) {
-    if (n < EIGHT) {
-        for (u64 k = 0; k < n; k++) to[k] = from[k];
-        return;
-    }
+    if (n < EIGHT) return store_eight(to, static_cast<u32>(n), load_eight(from, static_cast<u32>(n)));
     for (u64 k = 0; k + EIGHT < n; k += EIGHT) store_eight(to + k, EIGHT, load_eight(from + k, EIGHT));
     store_eight(to + (n - EIGHT), EIGHT, load_eight(from + (n - EIGHT), EIGHT));  // some of it once more
 }
 
 // Copy n bytes backwards; they do not overlap.
 VM_FN void reverse_bytes(i8* to, const i8* from, u64 n) {
+    if (!n) return;
     if (n < EIGHT) {
-        for (u64 k = 0; k < n; k++) to[k] = from[n - 1 - k];
-        return;
+        const u32 few = static_cast<u32>(n);
+        return store_eight(to, few, swap_bytes(load_eight(from, few)) >> (64 - 8 * few));
     }
     for (u64 k = 0; k + EIGHT < n; k += EIGHT) {
         store_eight(to + k, EIGHT, swap_bytes(load_eight(from + (n - EIGHT - k), EIGHT)));
@@ -79,7 +103,7 @@ VM_FN void reverse_bytes(i8* to, const i8* from, u64 n) {
     store_eight(to + (n - EIGHT), EIGHT, swap_bytes(load_eight(from, EIGHT)));
 }
 
-VM_FN bool all_same(const i8* bytes, u64 n) { return n > 0 && memcmp(bytes, bytes + 1, n - 1) == 0; }
+VM_FN bool all_same(const i8* bytes, u64 n) { return n > 0 && same_bytes(bytes, bytes + 1, n - 1); }
 
 // Put the cells of one colour of a grid into rows of (w + 63) / 64 words, and return whether there is any.
 VM_FN bool colour_rows(const Grid& g, i32 colour, u64* rows) {

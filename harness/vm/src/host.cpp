@@ -208,7 +208,7 @@ VM_API int vm_run_operation(u32 op, const u8* operands, u64 size, u32 count, u64
         const auto start = Clock::now();
         for (u64 k = 0; k < repeats; k++) {
             cx.arena.top = cx.arena.base;
-            result = operate(cx, registers.data(), instruction);
+            result = value_of(operate(cx, registers.data(), instruction));
         }
         *nanoseconds = nanoseconds_since(start);
         if (cx.too_deep) result = unhandled(R_DEPTH);

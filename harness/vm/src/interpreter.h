@@ -1,6 +1,10 @@
 // The interpreter of bytecode. It runs units that verify.h has let pass, and relies on what that checked.
 #pragma once
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "loops.h"
 #include "opcodes.h"
 #include "ops_colours.h"
@@ -70,28 +74,65 @@ VM_FN bool bad_operand(const Value* registers, const u16* operands, u32 count, V
     return found;
 }
 
+// A Value as two words, for the way from an operation to a register: compilers keep these in registers of the processor,
+// where they put a Value on the stack and wait for it.
+struct Words {
+    u64 low, high;
+};
+
+VM_FN Words words_of(const Value& v) {
+    Words words;
+    memcpy(&words, &v, sizeof(v));
+    return words;
+}
+
+VM_FN Value value_of(const Words& words) {
+    Value v;
+    memcpy(&v, &words, sizeof(v));
+    return v;
+}
+
+VM_FN bool is_bad(const Words& words) { return (words.low & 0xFF) >= FAIL; }  // little endian: the tag is the first byte
+
+// On x86 in one store of 16 bytes: whoever copied the Value soon would wait for two of 8.
+VM_FN void store(Value& to, const Words& words) {
+#ifdef __SSE2__
+    const __m128i both = _mm_set_epi64x(static_cast<long long>(words.high), static_cast<long long>(words.low));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(&to), both);
+#else
+    memcpy(&to, &words, sizeof(words));
+#endif
+}
+
 #define VM_OPERANDS_1 registers[at[2]]
 #define VM_OPERANDS_2 VM_OPERANDS_1, registers[at[3]]
 #define VM_OPERANDS_3 VM_OPERANDS_2, registers[at[4]]
 #define VM_OPERANDS_4 VM_OPERANDS_3, registers[at[5]]
 #define CONTROL(name, semantics)
 #define LOOP_KIND(name, semantics)
-#define OPERATION(name, arity, semantics)                       \
-    case OP_##name:                                             \
-        if (bad_operand(registers, at + 2, arity, bad)) return bad; \
-        return op_##name(cx, VM_OPERANDS_##arity);
+
+// Each operation on its operands, in a function of its own: short ones then need not save what long ones use.
+#define OPERATION(name, arity, semantics)                                                    \
+    VM_NOINLINE Words apply_##name(Context& cx, const Value* registers, const u16* at) {     \
+        Value bad = none();                                                                  \
+        if (bad_operand(registers, at + 2, arity, bad)) return words_of(bad);                \
+        return words_of(op_##name(cx, VM_OPERANDS_##arity));                                 \
+    }
+#include "../opcodes.def"
+#undef OPERATION
 
 // The result of the operation at `at`.
-VM_NOINLINE Value operate(Context& cx, const Value* registers, const u16* at) {
-    Value bad = none();
+#define OPERATION(name, arity, semantics) \
+    case OP_##name: return apply_##name(cx, registers, at);
+VM_NOINLINE Words operate(Context& cx, const Value* registers, const u16* at) {
     switch (at[0]) {
 #include "../opcodes.def"
-        default: return unhandled(R_FORM);
+        default: return words_of(unhandled(R_FORM));
     }
 }
+#undef OPERATION
 #undef CONTROL
 #undef LOOP_KIND
-#undef OPERATION
 
 VM_FN bool is_since(const Context& cx, const u8* mark, const void* pointer) {
     const u8* at = static_cast<const u8*>(pointer);
@@ -178,13 +219,13 @@ struct Machine {
         counters[which].cycles += VM_CYCLES() - since;
     }
 
-    VM_FN_MEMBER Value operation(const u16* at) {
+    VM_FN_MEMBER Words operation(const u16* at) {
         if (!COUNTING) return operate(cx, registers, at);
         const u64 since = VM_CYCLES();
-        const Value v = operate(cx, registers, at);
-        const Value& a = registers[at[2]];
+        const Words words = operate(cx, registers, at);
+        const Value v = value_of(words), &a = registers[at[2]];
         count(at[0], is_container(v) ? length(v) : is_container(a) ? length(a) : 1, since);
-        return v;
+        return words;
     }
 
     // Begin iteration k of the innermost loop; false without fuel.
@@ -289,10 +330,30 @@ struct Machine {
         return false;
     }
 
+    // Take a bad result. False if the run ends with it.
+    VM_FN_MEMBER bool take_bad(const Value& v, u16 dst, Value& bad, Ending& ending) {
+        if (v.tag == UNHANDLED && v.num == R_ARENA && limits.stop_without_memory) {
+            ending = OUT_OF_MEMORY;
+            return false;
+        }
+        if (unit.programs == 1) {
+            ending = STOPPED;
+            bad = v;
+            return false;
+        }
+        if (depth) {  // what encloses a bad result has it too, out to the top level
+            dst = frames[0].dst;
+            pc = frames[0].behind;
+            depth = 0;
+        }
+        registers[dst] = v;
+        return true;
+    }
+
     // Run the unit. `bad` is what stopped it, if it is STOPPED.
     VM_FN_MEMBER Ending run(Value& bad) {
         u32 until_poll = POLL_INTERVAL;
-        const bool alone = unit.programs == 1;
+        Ending ending = ENDED;
         while (true) {
             if (--cx.fuel < 0) return OUT_OF_FUEL;
             if (--until_poll == 0) {
@@ -300,87 +361,79 @@ struct Machine {
                 until_poll = POLL_INTERVAL;
             }
             const u16* at = unit.code + static_cast<u64>(pc) * FIELDS;
+            if (at[0] >= CONTROLS) {
+                const Words words = operation(at);
+                pc++;
+                if (!is_bad(words)) {
+                    store(registers[at[1]], words);
+                } else if (!take_bad(value_of(words), at[1], bad, ending)) {
+                    return ending;
+                }
+                continue;
+            }
             u16 dst = at[1];
             Value v = none();
-            if (at[0] >= CONTROLS) {
-                v = operation(at);
-                pc++;
-            } else {
-                bool body = false;  // whether to go on in a body or an arm rather than put v into dst
-                switch (at[0]) {
-                    case CONTROL_end: return ENDED;
-                    case CONTROL_constant:
-                        v = unit.constants[at[2]];
-                        pc++;
-                        break;
-                    case CONTROL_move:
-                        v = registers[at[2]];
-                        pc++;
-                        break;
-                    case CONTROL_loop:
-                    case CONTROL_repeat: {
-                        Frame& f = frames[depth];
-                        body = at[0] == CONTROL_loop ? enter_loop(at, f, v) : enter_repeat(at, f, v);
-                        if (body) {
-                            depth++;
-                            if (!iterate(f)) return OUT_OF_FUEL;
-                        } else {
-                            pc = unit.behind[pc];
-                        }
-                        break;
+            switch (at[0]) {
+                case CONTROL_end: return ENDED;
+                case CONTROL_constant:
+                    v = unit.constants[at[2]];
+                    pc++;
+                    break;
+                case CONTROL_move:
+                    v = registers[at[2]];
+                    pc++;
+                    break;
+                case CONTROL_loop:
+                case CONTROL_repeat: {
+                    Frame& f = frames[depth];
+                    if (at[0] == CONTROL_loop ? enter_loop(at, f, v) : enter_repeat(at, f, v)) {
+                        depth++;
+                        if (!iterate(f)) return OUT_OF_FUEL;
+                        continue;
                     }
-                    case CONTROL_next: {
-                        Frame& f = frames[depth - 1];
-                        v = registers[at[2]];
-                        if (is_bad(v)) break;
-                        body = leave_iteration(f, v);
-                        if (body) {
-                            if (!iterate(f)) return OUT_OF_FUEL;
-                        } else {
-                            depth--;
-                            dst = f.dst;
-                            pc = f.behind;
-                        }
-                        break;
-                    }
-                    case CONTROL_if_: {
-                        const Value& condition = registers[at[2]];
-                        if (is_bad(condition)) {
-                            v = condition;
-                            pc = unit.behind[pc];
-                            break;
-                        }
-                        Frame& f = frames[depth++];
-                        f.op = CONTROL_if_;
-                        f.dst = dst;
-                        f.behind = unit.behind[pc];
-                        pc += is_truthy(condition) ? 1u : 1u + at[3];
-                        body = true;
-                        break;
-                    }
-                    default: {  // arm
-                        const Frame& f = frames[--depth];
-                        v = registers[at[2]];
-                        dst = f.dst;
-                        pc = f.behind;
-                        break;
-                    }
+                    pc = unit.behind[pc];
+                    break;
                 }
-                if (body) continue;
-            }
-            if (is_bad(v)) {
-                if (v.tag == UNHANDLED && v.num == R_ARENA && limits.stop_without_memory) return OUT_OF_MEMORY;
-                if (alone) {
-                    bad = v;
-                    return STOPPED;
+                case CONTROL_next: {
+                    Frame& f = frames[depth - 1];
+                    v = registers[at[2]];
+                    if (is_bad(v)) break;
+                    if (leave_iteration(f, v)) {
+                        if (!iterate(f)) return OUT_OF_FUEL;
+                        continue;
+                    }
+                    depth--;
+                    dst = f.dst;
+                    pc = f.behind;
+                    break;
                 }
-                if (depth) {  // what encloses a bad result has it too, out to the top level
-                    dst = frames[0].dst;
-                    pc = frames[0].behind;
-                    depth = 0;
+                case CONTROL_if_: {
+                    const Value& condition = registers[at[2]];
+                    if (is_bad(condition)) {
+                        v = condition;
+                        pc = unit.behind[pc];
+                        break;
+                    }
+                    Frame& f = frames[depth++];
+                    f.op = CONTROL_if_;
+                    f.dst = dst;
+                    f.behind = unit.behind[pc];
+                    pc += is_truthy(condition) ? 1u : 1u + at[3];
+                    continue;
+                }
+                default: {  // arm
+                    const Frame& f = frames[--depth];
+                    v = registers[at[2]];
+                    dst = f.dst;
+                    pc = f.behind;
+                    break;
                 }
             }
-            registers[dst] = v;
+            if (!is_bad(v)) {
+                registers[dst] = v;
+            } else if (!take_bad(v, dst, bad, ending)) {
+                return ending;
+            }
         }
     }
 };

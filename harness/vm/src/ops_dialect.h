@@ -15,19 +15,21 @@ VM_FN Value ascending(Context& cx, const Value& colours) {
     return make_tuple(cx, seq);
 }
 
-VM_FN Value op_p_g(Context& cx, const Value& grid) { return ascending(cx, op_palette(cx, grid)); }
-VM_FN Value op_p_o(Context& cx, const Value& object) { return ascending(cx, op_palette(cx, object)); }
-VM_FN Value op_p_f(Context& cx, const Value& object) { return op_palette(cx, object); }
-VM_FN Value op_f_ofcolor(Context& cx, const Value& grid, const Value& value) { return op_ofcolor(cx, grid, value); }
+VM_NOINLINE Value op_p_g(Context& cx, const Value& grid) { return ascending(cx, op_palette(cx, grid)); }
+VM_NOINLINE Value op_p_o(Context& cx, const Value& object) { return ascending(cx, op_palette(cx, object)); }
+VM_NOINLINE Value op_p_f(Context& cx, const Value& object) { return op_palette(cx, object); }
+VM_NOINLINE Value op_f_ofcolor(Context& cx, const Value& grid, const Value& value) {
+    return op_ofcolor(cx, grid, value);
+}
 
-VM_FN Value op_o_g(Context& cx, const Value& grid, const Value& kind) {
+VM_NOINLINE Value op_o_g(Context& cx, const Value& grid, const Value& kind) {
     if (!is_int(kind) || kind.num < 0 || kind.num > 7) return fail();
     return op_objects(cx, grid, boolean(kind.num & 4), boolean(kind.num & 2), boolean(kind.num & 1));
 }
 
 constexpr i64 MIRRORS = 4, UNCHANGED = 7;  // kinds: mirrors, then turns, then nothing
 
-VM_FN Value op_mir_rot_t(Context& cx, const Value& grid, const Value& kind) {
+VM_NOINLINE Value op_mir_rot_t(Context& cx, const Value& grid, const Value& kind) {
     if (!is_int(kind)) return fail();
     switch (kind.num) {
         case 0: return op_hmirror(cx, grid);
@@ -41,7 +43,7 @@ VM_FN Value op_mir_rot_t(Context& cx, const Value& grid, const Value& kind) {
     }
 }
 
-VM_FN Value op_mir_rot_f(Context& cx, const Value& patch, const Value& kind) {
+VM_NOINLINE Value op_mir_rot_f(Context& cx, const Value& patch, const Value& kind) {
     if (!is_int(kind)) return fail();
     return kind.num < MIRRORS ? op_mir_rot_t(cx, patch, kind) : patch;
 }
@@ -68,7 +70,7 @@ VM_FN Value explains(Context& cx, const Value* samples, u64 n, const Value& kind
     return boolean(true);
 }
 
-VM_FN Value op_a_mr(Context& cx, const Value& samples) {
+VM_NOINLINE Value op_a_mr(Context& cx, const Value& samples) {
     if (!is_container(samples)) return fail();
     const u64 n = length(samples);
     const Value* items = n ? items_of(cx, samples) : nullptr;
@@ -83,7 +85,7 @@ VM_FN Value op_a_mr(Context& cx, const Value& samples) {
     return none();
 }
 
-VM_FN Value op_corner(Context& cx, const Value& patch, const Value& kind) {
+VM_NOINLINE Value op_corner(Context& cx, const Value& patch, const Value& kind) {
     if (!is_int(kind)) return fail();
     switch (kind.num) {
         case 0: return op_ulcorner(cx, patch);
@@ -94,7 +96,7 @@ VM_FN Value op_corner(Context& cx, const Value& patch, const Value& kind) {
     }
 }
 
-VM_FN Value op_col_row(Context& cx, const Value& patch, const Value& kind) {
+VM_NOINLINE Value op_col_row(Context& cx, const Value& patch, const Value& kind) {
     if (!is_int(kind)) return fail();
     switch (kind.num) {
         case 0: return op_lowermost(cx, patch);
@@ -144,7 +146,7 @@ VM_FN bool tally_items(Context& cx, const Value& tuple, Tally& tally) {
     return true;
 }
 
-VM_FN Value op_get_color_rank(Context& cx, const Value& element, const Value& rank) {
+VM_NOINLINE Value op_get_color_rank(Context& cx, const Value& element, const Value& rank) {
     if (!is_int(rank)) return fail();
     Tally tally;
     if (element.tag == GRID) {

@@ -89,7 +89,7 @@ VM_FN Value cut(Context& cx, const Value& v, const Slice& rows, const Slice& col
     return make_tuple(cx, seq);
 }
 
-VM_FN Value op_crop(Context& cx, const Value& grid, const Value& start, const Value& dims) {
+VM_NOINLINE Value op_crop(Context& cx, const Value& grid, const Value& start, const Value& dims) {
     i32 i, j, h, w;
     if (!is_tuple(grid)) return fail();
     if (get_pair(start, i, j) && get_pair(dims, h, w)) {
@@ -100,7 +100,7 @@ VM_FN Value op_crop(Context& cx, const Value& grid, const Value& start, const Va
     return is_int(tuple_item(start, 0)) && is_int(tuple_item(dims, 0)) ? unhandled(R_FORM) : fail();
 }
 
-VM_FN Value op_subgrid(Context& cx, const Value& patch, const Value& grid) {
+VM_NOINLINE Value op_subgrid(Context& cx, const Value& patch, const Value& grid) {
     if (patch.tag == PATCH) {
         const Extent e = extent_of(*patch.patch);
         return cut(cx, grid, Slice{e.top, e.top + patch.patch->h}, Slice{e.left, e.left + patch.patch->w});
@@ -111,14 +111,14 @@ VM_FN Value op_subgrid(Context& cx, const Value& patch, const Value& grid) {
     return is_bad(dims) ? dims : op_crop(cx, grid, start, dims);
 }
 
-VM_FN Value op_trim(Context& cx, const Value& grid) { return cut(cx, grid, Slice{1, -1}, Slice{1, -1}); }
+VM_NOINLINE Value op_trim(Context& cx, const Value& grid) { return cut(cx, grid, Slice{1, -1}, Slice{1, -1}); }
 
-VM_FN Value op_tophalf(Context& cx, const Value& grid) {
+VM_NOINLINE Value op_tophalf(Context& cx, const Value& grid) {
     if (!is_tuple(grid)) return fail();
     return part_of_tuple(cx, grid, Span{0, length(grid) / 2});
 }
 
-VM_FN Value op_bottomhalf(Context& cx, const Value& grid) {
+VM_NOINLINE Value op_bottomhalf(Context& cx, const Value& grid) {
     if (!is_tuple(grid)) return fail();
     const u64 half = length(grid) / 2;
     return part_of_tuple(cx, grid, Span{length(grid) - half, half});
@@ -134,14 +134,14 @@ VM_FN Form half_width(const Value& grid, i64& half) {
     return half ? IS_PATCH : IS_EMPTY;
 }
 
-VM_FN Value op_lefthalf(Context& cx, const Value& grid) {
+VM_NOINLINE Value op_lefthalf(Context& cx, const Value& grid) {
     i64 half = 0;
     const Form form = half_width(grid, half);
     if (form == IS_EMPTY) return empty_tuple();
     return form == IS_PATCH ? cut(cx, grid, Slice{0, TO_THE_END}, Slice{0, half}) : fail();
 }
 
-VM_FN Value op_righthalf(Context& cx, const Value& grid) {
+VM_NOINLINE Value op_righthalf(Context& cx, const Value& grid) {
     i64 half = 0;
     const Form form = half_width(grid, half);
     if (form == IS_EMPTY) return empty_tuple();
@@ -172,8 +172,8 @@ VM_FN Value split(Context& cx, const Value& grid, const Value& number, bool of_r
     return make_tuple(cx, seq);
 }
 
-VM_FN Value op_hsplit(Context& cx, const Value& grid, const Value& n) { return split(cx, grid, n, false); }
-VM_FN Value op_vsplit(Context& cx, const Value& grid, const Value& n) { return split(cx, grid, n, true); }
+VM_NOINLINE Value op_hsplit(Context& cx, const Value& grid, const Value& n) { return split(cx, grid, n, false); }
+VM_NOINLINE Value op_vsplit(Context& cx, const Value& grid, const Value& n) { return split(cx, grid, n, true); }
 
 // Every step-th item of a tuple.
 VM_FN Value every(Context& cx, const Value& v, u64 step) {
@@ -184,7 +184,7 @@ VM_FN Value every(Context& cx, const Value& v, u64 step) {
     return make_tuple(cx, seq);
 }
 
-VM_FN Value op_downscale(Context& cx, const Value& grid, const Value& factor) {
+VM_NOINLINE Value op_downscale(Context& cx, const Value& grid, const Value& factor) {
     if (!is_tuple(grid) || !is_int(factor) || factor.num == 0) return fail();
     const u64 step = factor.num < 0 ? 0 - static_cast<u64>(factor.num) : static_cast<u64>(factor.num);
     if (grid.tag == GRID) {
@@ -343,13 +343,13 @@ VM_FN Value transpose(Context& cx, const Value& v, const Turn& turn) {
     return transpose_tuples(cx, v, turn);
 }
 
-VM_FN Value op_rot90(Context& cx, const Value& grid) { return transpose(cx, grid, Turn{false, true}); }
+VM_NOINLINE Value op_rot90(Context& cx, const Value& grid) { return transpose(cx, grid, Turn{false, true}); }
 
-VM_FN Value op_rot180(Context& cx, const Value& grid) {
+VM_NOINLINE Value op_rot180(Context& cx, const Value& grid) {
     return is_tuple(grid) ? reversed_rows(cx, grid, true) : fail();
 }
 
-VM_FN Value op_rot270(Context& cx, const Value& grid) {
+VM_NOINLINE Value op_rot270(Context& cx, const Value& grid) {
     if (grid.tag == GRID) return transpose_grid(cx, *grid.grid, Turn{true, false});
     const Value columns = transpose(cx, grid, Turn{false, false});
     return is_bad(columns) ? columns : reversed(cx, columns);
@@ -444,19 +444,19 @@ VM_FN Value mirror_patch(Context& cx, const Value& v, Mirror mirror) {
                  : flip_patch(cx, *v.patch, mirror == UPSIDE_DOWN);
 }
 
-VM_FN Value op_hmirror(Context& cx, const Value& piece) {
+VM_NOINLINE Value op_hmirror(Context& cx, const Value& piece) {
     return is_tuple(piece) ? reversed(cx, piece) : mirror_patch(cx, piece, UPSIDE_DOWN);
 }
 
-VM_FN Value op_vmirror(Context& cx, const Value& piece) {
+VM_NOINLINE Value op_vmirror(Context& cx, const Value& piece) {
     return is_tuple(piece) ? reversed_rows(cx, piece, false) : mirror_patch(cx, piece, LEFT_TO_RIGHT);
 }
 
-VM_FN Value op_dmirror(Context& cx, const Value& piece) {
+VM_NOINLINE Value op_dmirror(Context& cx, const Value& piece) {
     return is_tuple(piece) ? transpose(cx, piece, Turn{false, false}) : mirror_patch(cx, piece, TRANSPOSED);
 }
 
-VM_FN Value op_cmirror(Context& cx, const Value& piece) {
+VM_NOINLINE Value op_cmirror(Context& cx, const Value& piece) {
     return is_tuple(piece) ? transpose(cx, piece, Turn{true, true}) : mirror_patch(cx, piece, ANTITRANSPOSED);
 }
 
@@ -491,8 +491,45 @@ VM_FN void put_own_colours(i8* cells, u64 bits, const i8* colours, i64 offset) {
     }
 }
 
+// Put cells on a copy of what is no grid of bytes: rows of different lengths, or any values for colours.
+VM_FN Value put_on_rows(Context& cx, const Value& grid, const Value* items, u64 n, const Brush& brush) {
+    u64 h, w;
+    if (!is_tuple_of_tuples(grid) || !get_sides(grid, h, w)) return fail();
+    const Value background = brush.background_only ? op_mostcolor(cx, grid) : none();
+    if (is_bad(background)) return background;
+    Seq* rows = new_seq(cx, h);
+    Seq** copies = allocate_array<Seq*>(cx, h);
+    if (!rows || !copies) return unhandled(R_ARENA);
+    for (u64 k = 0; k < h; k++) copies[k] = nullptr;
+    for (u64 k = 0; k < n; k++) {
+        const Place place = place_of(items[k]);
+        if (place.i < 0 || place.j < 0 || place.i >= static_cast<i64>(h) || place.j >= static_cast<i64>(w)) continue;
+        const u64 i = static_cast<u64>(place.i), j = static_cast<u64>(place.j);
+        const Value row = tuple_item(grid, i);
+        if (j >= length(row)) return fail();
+        if (brush.background_only && !equal(cx, tuple_item(row, j), background)) continue;
+        if (!copies[i]) {
+            copies[i] = new_seq(cx, length(row));
+            if (!copies[i]) return unhandled(R_ARENA);
+            write_items(row, copies[i]->items);
+        }
+        copies[i]->items[j] = brush.colour ? *brush.colour : place.colour;
+    }
+    for (u64 k = 0; k < h; k++) {
+        rows->items[k] = copies[k] ? make_tuple(cx, copies[k]) : tuple_item(grid, k);
+        if (is_bad(rows->items[k])) return rows->items[k];
+    }
+    return make_tuple(cx, rows);
+}
+
+VM_FN Value put_mask_on_rows(Context& cx, const Value& grid, const Patch& p, const Brush& brush) {
+    const Value* items = items_of(cx, of_patch(&p));
+    return items ? put_on_rows(cx, grid, items, p.count, brush) : unhandled(R_ARENA);
+}
+
 // Put a mask on a copy of a grid. `grid` is g's value, and the result if no cell is hit.
-VM_FN Value put_mask(Context& cx, const Value& grid, const Grid& g, const Patch& p, const Brush& brush, const u64* only) {
+VM_FN Value put_mask(Context& cx, const Value& grid, const Grid& g, const Patch& p, const Brush& brush,
+                     const u64* only) {
     const i64 first = greatest_of<i64>(p.top, 0), end = least_of<i64>(static_cast<i64>(p.top) + p.h, g.h);
     const bool own = !brush.colour && p.colour == MANY_COLOURS;
     const Value colour = brush.colour ? *brush.colour : integer(p.colour);
@@ -506,7 +543,7 @@ VM_FN Value put_mask(Context& cx, const Value& grid, const Grid& g, const Patch&
             if (only) bits &= only[static_cast<u64>(i) * words + word];
             if (!bits) continue;
             if (!out) {
-                if (!own && !is_colour(colour)) return unhandled(R_FORM);
+                if (!own && !is_colour(colour)) return put_mask_on_rows(cx, grid, p, brush);
                 out = copy_grid(cx, g);
                 if (!out) return unhandled(R_ARENA);
             }
@@ -529,7 +566,7 @@ VM_FN Value put_each(Context& cx, const Value& grid, const Grid& g, const Places
         const u64 at = static_cast<u64>(i) * g.w + static_cast<u64>(j);
         if (brush.background_only && g.data[at] != background) continue;
         const Value colour = brush.colour ? *brush.colour : place.colour;
-        if (!is_colour(colour)) return unhandled(R_FORM);
+        if (!is_colour(colour)) return put_on_rows(cx, grid, places.items, places.n, brush);
         if (!out) out = copy_grid(cx, g);
         if (!out) return unhandled(R_ARENA);
         out->data[at] = static_cast<i8>(colour.num);
@@ -556,9 +593,20 @@ VM_FN Places painted_places(Context& cx, const Value& v, const Brush& brush) {
     return places;
 }
 
+// Put a patch in any form on a copy of what is no grid of bytes.
+VM_FN Value put_on_any(Context& cx, const Value& grid, const Value& patch, const Brush& brush) {
+    if (patch.tag == PATCH) {
+        return brush.colour || patch.patch->object ? put_mask_on_rows(cx, grid, *patch.patch, brush) : fail();
+    }
+    const Places places = painted_places(cx, patch, brush);
+    if (places.form != IS_PATCH && places.form != IS_EMPTY) return refuse(places.form);
+    return put_on_rows(cx, grid, places.items, places.n, brush);
+}
+
 VM_FN Value put(Context& cx, const Value& grid, const Value& patch, const Brush& brush) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
+    if (form == IS_UNKNOWN) return put_on_any(cx, grid, patch, brush);
     if (form != IS_PATCH) return refuse(form);
     if (brush.background_only && !g->w) return fail();
     const i32 background = brush.background_only ? most_colour(*g) : 0;
@@ -577,32 +625,33 @@ VM_FN Value put(Context& cx, const Value& grid, const Value& patch, const Brush&
     return put_mask(cx, grid, *g, p, brush, only);
 }
 
-VM_FN Value op_fill(Context& cx, const Value& grid, const Value& value, const Value& patch) {
+VM_NOINLINE Value op_fill(Context& cx, const Value& grid, const Value& value, const Value& patch) {
     return put(cx, grid, patch, Brush{&value, false});
 }
 
-VM_FN Value op_paint(Context& cx, const Value& grid, const Value& object) {
+VM_NOINLINE Value op_paint(Context& cx, const Value& grid, const Value& object) {
     return put(cx, grid, object, Brush{nullptr, false});
 }
 
-VM_FN Value op_underfill(Context& cx, const Value& grid, const Value& value, const Value& patch) {
+VM_NOINLINE Value op_underfill(Context& cx, const Value& grid, const Value& value, const Value& patch) {
     return put(cx, grid, patch, Brush{&value, true});
 }
 
-VM_FN Value op_underpaint(Context& cx, const Value& grid, const Value& object) {
+VM_NOINLINE Value op_underpaint(Context& cx, const Value& grid, const Value& object) {
     return put(cx, grid, object, Brush{nullptr, true});
 }
 
-VM_FN Value op_cover(Context& cx, const Value& grid, const Value& patch) {
+VM_NOINLINE Value op_cover(Context& cx, const Value& grid, const Value& patch) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
-    if (form != IS_PATCH) return refuse(form);
-    if (!g->w) return fail();
-    const Value background = integer(most_colour(*g));
+    if (form != IS_PATCH && form != IS_UNKNOWN) return refuse(form);
+    if (form == IS_PATCH && !g->w) return fail();
+    const Value background = form == IS_PATCH ? integer(most_colour(*g)) : op_mostcolor(cx, grid);
+    if (is_bad(background)) return background;
     return put(cx, grid, patch, Brush{&background, false});
 }
 
-VM_FN Value op_move(Context& cx, const Value& grid, const Value& object, const Value& offset) {
+VM_NOINLINE Value op_move(Context& cx, const Value& grid, const Value& object, const Value& offset) {
     const Value covered = op_cover(cx, grid, object);
     if (is_bad(covered)) return covered;
     const Value moved = op_shift(cx, object, offset);
@@ -635,7 +684,7 @@ VM_FN Value scale_grid(Context& cx, const Grid& g, u32 down, u32 across) {
 // Whether a side, made `factor` times as long, is one that a grid may have.
 VM_FN bool fits_scaled(u32 side, i64 factor) { return factor <= MOST_SIDE && side * factor <= MOST_SIDE; }
 
-VM_FN Value op_hupscale(Context& cx, const Value& grid, const Value& factor) {
+VM_NOINLINE Value op_hupscale(Context& cx, const Value& grid, const Value& factor) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form == IS_EMPTY) return is_int(factor) ? grid : fail();
@@ -646,7 +695,7 @@ VM_FN Value op_hupscale(Context& cx, const Value& grid, const Value& factor) {
     return fits_scaled(g->w, copies) ? scale_grid(cx, *g, 1, static_cast<u32>(copies)) : unhandled(R_FORM);
 }
 
-VM_FN Value op_vupscale(Context& cx, const Value& grid, const Value& factor) {
+VM_NOINLINE Value op_vupscale(Context& cx, const Value& grid, const Value& factor) {
     if (!is_tuple(grid) || !is_int(factor)) return fail();
     const u64 n = length(grid);
     if (!n || factor.num <= 0) return empty_tuple();
@@ -715,7 +764,7 @@ VM_FN Value upscale_set(Context& cx, const Value& v, const Value& factor) {
     return factor.num > 0 ? upscale_each(cx, places, e, factor.num) : empty_set();
 }
 
-VM_FN Value op_upscale(Context& cx, const Value& element, const Value& factor) {
+VM_NOINLINE Value op_upscale(Context& cx, const Value& element, const Value& factor) {
     if (is_tuple(element)) {
         const Grid* g = nullptr;
         const Form form = rows_of_grid(cx, element, g);
@@ -729,7 +778,8 @@ VM_FN Value op_upscale(Context& cx, const Value& element, const Value& factor) {
     if (element.tag != PATCH) return upscale_set(cx, element, factor);
     if (!is_int(factor) || !element.patch->object) return fail();
     if (factor.num <= 0) return empty_set();
-    return factor.num <= MOST_ROWS ? upscale_object(cx, *element.patch, static_cast<u32>(factor.num)) : unhandled(R_FORM);
+    if (factor.num > MOST_ROWS) return unhandled(R_FORM);
+    return upscale_object(cx, *element.patch, static_cast<u32>(factor.num));
 }
 
 // a + b, of two tuples.
@@ -751,11 +801,11 @@ VM_FN Value joined(Context& cx, const Value& a, const Value& b) {
     return make_tuple(cx, seq);
 }
 
-VM_FN Value op_vconcat(Context& cx, const Value& a, const Value& b) {
+VM_NOINLINE Value op_vconcat(Context& cx, const Value& a, const Value& b) {
     return is_tuple(a) && is_tuple(b) ? joined(cx, a, b) : fail();
 }
 
-VM_FN Value op_hconcat(Context& cx, const Value& a, const Value& b) {
+VM_NOINLINE Value op_hconcat(Context& cx, const Value& a, const Value& b) {
     if (!is_tuple(a) || !is_tuple(b)) return fail();
     const Grid *g = nullptr, *k = nullptr;
     if (rows_of_grid(cx, a, g) == IS_PATCH && rows_of_grid(cx, b, k) == IS_PATCH) {
@@ -778,7 +828,7 @@ VM_FN Value op_hconcat(Context& cx, const Value& a, const Value& b) {
 
 // ---- colours
 
-VM_FN Value op_cellwise(Context& cx, const Value& a, const Value& b, const Value& fallback) {
+VM_NOINLINE Value op_cellwise(Context& cx, const Value& a, const Value& b, const Value& fallback) {
     const Grid *g = nullptr, *k = nullptr;
     const Form form = rows_of_grid(cx, a, g), other_form = rows_of_grid(cx, b, k);
     u64 h, w, other_h, other_w;
@@ -800,12 +850,12 @@ VM_FN Value op_cellwise(Context& cx, const Value& a, const Value& b, const Value
             const i8 v = x[at];
             to[at] = v == y[at] ? v : colour;
         }
-        if (!usable) differ |= memcmp(x, y, run) != 0;
+        if (!usable) differ |= !same_bytes(x, y, run);
     }
     return differ ? unhandled(R_FORM) : grid_value(cx, out);
 }
 
-VM_FN Value op_replace(Context& cx, const Value& grid, const Value& replacee, const Value& replacer) {
+VM_NOINLINE Value op_replace(Context& cx, const Value& grid, const Value& replacee, const Value& replacer) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form == IS_EMPTY) return grid;
@@ -821,7 +871,7 @@ VM_FN Value op_replace(Context& cx, const Value& grid, const Value& replacee, co
     return grid_value(cx, out);
 }
 
-VM_FN Value op_switch(Context& cx, const Value& grid, const Value& a, const Value& b) {
+VM_NOINLINE Value op_switch(Context& cx, const Value& grid, const Value& a, const Value& b) {
     if (!is_colour(a)) return op_replace(cx, grid, b, a);
     if (!is_colour(b)) return op_replace(cx, grid, a, b);
     const Grid* g = nullptr;
@@ -840,7 +890,7 @@ VM_FN Value op_switch(Context& cx, const Value& grid, const Value& a, const Valu
     return grid_value(cx, out);
 }
 
-VM_FN Value op_index(Context&, const Value& grid, const Value& location) {
+VM_NOINLINE Value op_index(Context&, const Value& grid, const Value& location) {
     if (!is_tuple(grid) || !length(grid)) return fail();
     const Value first = tuple_item(grid, 0);
     if (!is_container(first)) return fail();
@@ -863,7 +913,7 @@ VM_FN Value copies_of(Context& cx, const Value& v, i32 n) {
     return make_tuple(cx, seq);
 }
 
-VM_FN Value op_canvas(Context& cx, const Value& value, const Value& dimensions) {
+VM_NOINLINE Value op_canvas(Context& cx, const Value& value, const Value& dimensions) {
     i32 h, w;
     if (!get_pair(dimensions, h, w)) return no_pair(dimensions);
     h = greatest_of(h, 0);
@@ -879,7 +929,7 @@ VM_FN Value op_canvas(Context& cx, const Value& value, const Value& dimensions) 
     return grid_value(cx, g);
 }
 
-VM_FN Value op_compress(Context& cx, const Value& grid) {
+VM_NOINLINE Value op_compress(Context& cx, const Value& grid) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form == IS_EMPTY || (form == IS_PATCH && !g->w)) return grid;

@@ -177,18 +177,23 @@ VM_FN u64 object_key(i32 colour, u32 i, u32 j, u32 number) {
     return static_cast<u64>(colour + 128) << 56 | static_cast<u64>(i) << 44 | static_cast<u64>(j) << 32 | number;
 }
 
+// Where the first object of each colour (plus 128) goes, given how many there are of each.
+VM_FN void counts_to_places(u32* next) {
+    u32 before = 0;
+    for (u32 c = 0; c < 256; c++) {
+        const u32 count = next[c];
+        next[c] = before;
+        before += count;
+    }
+}
+
 // Sort keys that are nearly in order but for the highest byte.
 VM_FN void sort_keys(u64* keys, u64* spare, u32 n) {
     if (n > 16) {
         u32 next[256];
         memset(next, 0, sizeof(next));
         for (u32 k = 0; k < n; k++) next[keys[k] >> 56]++;
-        u32 before = 0;
-        for (u32 c = 0; c < 256; c++) {
-            const u32 count = next[c];
-            next[c] = before;
-            before += count;
-        }
+        counts_to_places(next);
         for (u32 k = 0; k < n; k++) spare[next[keys[k] >> 56]++] = keys[k];
         memcpy(keys, spare, n * sizeof(u64));
     }
@@ -200,7 +205,20 @@ VM_FN void sort_keys(u64* keys, u64* spare, u32 n) {
     }
 }
 
-VM_FN bool sort_components(Scratch& scratch, Component* components, u32 n) {
+// Give components of single colours, which are in the order of their first cells, their places.
+VM_FN void place_by_colour(Component* components, u32 n) {
+    u32 next[256];
+    memset(next, 0, sizeof(next));
+    for (u32 k = 0; k < n; k++) next[components[k].colour + 128]++;
+    counts_to_places(next);
+    for (u32 k = 0; k < n; k++) components[k].place = next[components[k].colour + 128]++;
+}
+
+VM_FN bool place_components(Scratch& scratch, Component* components, u32 n, bool univalued) {
+    if (univalued && n > 16) {
+        place_by_colour(components, n);
+        return true;
+    }
     u64* keys = scratch.array<u64>(n);
     u64* spare = scratch.array<u64>(n);
     if (!keys || !spare) return false;
@@ -248,7 +266,9 @@ VM_FN Value set_of_components(Context& cx, const Grid& g, const Component* compo
         const Run& run = runs.runs[k];
         const Patch& p = patches[run.parent];
         const u32 left = static_cast<u32>(p.left), r = run.row - static_cast<u32>(p.top);
-        set_run(const_cast<u64*>(p.rows) + static_cast<u64>(r) * p.words, run.from - left, run.to - left);
+        u64* row = const_cast<u64*>(p.rows) + static_cast<u64>(r) * p.words;
+        if (p.words == 1) *row |= first_bits(static_cast<u32>(run.to - run.from)) << (run.from - left);
+        else set_run(row, run.from - left, run.to - left);
     }
     return of_seq(SET, seq);
 }
@@ -304,11 +324,11 @@ VM_FN Value components_of(Context& cx, const Grid& g, bool univalued, bool diago
     Component* components = scratch.array<Component>(n);
     if (!components) return unhandled(R_ARENA);
     measure_components(components, runs, g, univalued);
-    if (!sort_components(scratch, components, n)) return unhandled(R_ARENA);
+    if (!place_components(scratch, components, n, univalued)) return unhandled(R_ARENA);
     return set_of_components(cx, g, components, n, runs);
 }
 
-VM_FN Value op_objects(Context& cx, const Value& grid, const Value& univalued, const Value& diagonal,
+VM_NOINLINE Value op_objects(Context& cx, const Value& grid, const Value& univalued, const Value& diagonal,
                        const Value& without_bg) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
@@ -316,38 +336,40 @@ VM_FN Value op_objects(Context& cx, const Value& grid, const Value& univalued, c
     return components_of(cx, *g, is_truthy(univalued), is_truthy(diagonal), is_truthy(without_bg));
 }
 
-// One object for each colour of a grid but `but`.
+// One object for each colour of a grid but `but`: components that hold all runs of a colour.
 VM_FN Value objects_by_colour(Context& cx, const Grid& g, i32 but) {
     if (!g.w) return empty_set();
     if (!fits_mask(g)) return unhandled(R_FORM);
-    const Colours colours = colours_of_bytes(g.data, static_cast<u64>(g.h) * g.w);
-    u64 n = 0;
-    for (u32 word = 0; word < 4; word++) n += count_bits(colours.bits[word]);
-    Seq* seq = new_seq(cx, n);
-    if (!seq) return unhandled(R_ARENA);
-    seq->n = 0;
-    bool memory = true;
-    for_each_colour(colours, [&](i32 colour) {
-        if (colour == but || !memory) return;
-        Mask m;
-        memory = colour_mask(cx, g, colour, m) == IS_PATCH;
-        if (!memory) return;
-        const Value object = finish(cx, m, true, colour);
-        memory = !is_bad(object);
-        seq->items[seq->n++] = object;
-    });
-    if (!memory) return unhandled(R_ARENA);
-    return seq->n ? of_seq(SET, seq) : empty_set();
+    Scratch scratch(cx);
+    Runs runs{scratch.array<Run>(static_cast<u64>(g.h) * g.w), 0};
+    if (!runs.runs) return unhandled(R_ARENA);
+    for (u32 r = 0; r < g.h; r++) add_runs_by_colour(runs, g, r, but);
+    u32 first[256], n = 0;  // the first run of each colour
+    memset(first, 0xFF, sizeof(first));
+    for (u32 k = 0; k < runs.n; k++) {
+        u32& of_colour = first[runs.runs[k].colour + 128];
+        if (of_colour > k) {
+            of_colour = k;
+            n++;
+        }
+        runs.runs[k].parent = of_colour;
+    }
+    if (!n) return empty_set();
+    Component* components = scratch.array<Component>(n);
+    if (!components) return unhandled(R_ARENA);
+    measure_components(components, runs, g, true);
+    return place_components(scratch, components, n, true) ? set_of_components(cx, g, components, n, runs)
+                                                          : unhandled(R_ARENA);
 }
 
-VM_FN Value op_partition(Context& cx, const Value& grid) {
+VM_NOINLINE Value op_partition(Context& cx, const Value& grid) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form == IS_EMPTY) return empty_set();
     return form == IS_PATCH ? objects_by_colour(cx, *g, NO_COLOUR) : refuse(form);
 }
 
-VM_FN Value op_fgpartition(Context& cx, const Value& grid) {
+VM_NOINLINE Value op_fgpartition(Context& cx, const Value& grid) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form != IS_PATCH) return refuse(form);
@@ -425,7 +447,7 @@ VM_FN Value occurrences_of_items(Context& cx, const Grid& g, const Places& place
     return form == IS_PATCH ? occurrences_in(cx, g, *p) : empty_set();
 }
 
-VM_FN Value op_occurrences(Context& cx, const Value& grid, const Value& object) {
+VM_NOINLINE Value op_occurrences(Context& cx, const Value& grid, const Value& object) {
     u64 h, w;
     if (!is_container(object) || !get_sides(grid, h, w)) return fail();
     if (!length(object)) return rectangle(cx, Extent{0, 0, static_cast<i64>(h), static_cast<i64>(w)});
@@ -487,7 +509,7 @@ VM_FN void find_frontiers(Frontiers& found, const u8* mixed) {
     }
 }
 
-VM_FN Value op_frontiers(Context& cx, const Value& grid) {
+VM_NOINLINE Value op_frontiers(Context& cx, const Value& grid) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form != IS_PATCH) return refuse(form);

@@ -259,7 +259,7 @@ VM_FN Value object_of_grid(Context& cx, const Grid& g) {
     if (g.h > MOST_ROWS || g.w > MOST_COLUMNS) return unhandled(R_FORM);
     const Value indices = rectangle(cx, Extent{0, 0, static_cast<i64>(g.h) - 1, static_cast<i64>(g.w) - 1});
     if (is_bad(indices)) return indices;
-    const bool uniform = memcmp(g.data, g.data + 1, n - 1) == 0;
+    const bool uniform = same_bytes(g.data, g.data + 1, n - 1);
     return variant(cx, *indices.patch, 0, 0, true, uniform ? g.data[0] : MANY_COLOURS, uniform ? nullptr : g.data);
 }
 

@@ -197,7 +197,7 @@ VM_FN int compare(Context& cx, const Value& a, const Value& b) {
 }
 
 VM_FN bool same_mask(const Patch& a, const Patch& b) {
-    return a.rows == b.rows || memcmp(a.rows, b.rows, sizeof(u64) * a.h * a.words) == 0;
+    return a.rows == b.rows || same_bytes(a.rows, b.rows, sizeof(u64) * a.h * a.words);
 }
 
 // Whether two values are equal; quicker than compare where their forms are the same.
@@ -208,7 +208,7 @@ VM_FN bool equal(Context& cx, const Value& a, const Value& b) {
     }
     if (a.tag == GRID && b.tag == GRID) {
         const Grid &g = *a.grid, &k = *b.grid;
-        return g.h == k.h && g.w == k.w && (&g == &k || memcmp(g.data, k.data, static_cast<u64>(g.h) * g.w) == 0);
+        return g.h == k.h && g.w == k.w && (&g == &k || same_bytes(g.data, k.data, static_cast<u64>(g.h) * g.w));
     }
     if (a.tag == PATCH && b.tag == PATCH) {
         const Patch &p = *a.patch, &q = *b.patch;
@@ -372,7 +372,60 @@ VM_FN void drop_repeated_patches(Context& cx, Seq* seq) {
     cx.arena.top = mark;
 }
 
-constexpr u64 WORTH_HASHING = 32;  // elements of a set of patches beyond which repeated ones are looked for
+// The canonical order of patches as far as their colours and their first two cells tell, as a number. False where these
+// are too far off for it, or of many colours.
+VM_FN bool get_order_key(const Patch& p, i64& key) {
+    constexpr i32 limit = 1 << 15;
+    const u64 first_row = window(p, 0, 0);
+    if (p.colour == MANY_COLOURS || !first_row) return false;  // first_row: the first cell lies in the first 64 columns
+    const u32 column = lowest_bit(first_row);
+    const i64 j = static_cast<i64>(p.left) + column;
+    if (p.top < -limit || p.top >= limit || j < -limit || j >= limit) return false;
+    u32 r = 0, next_column = 0;
+    u64 rest = first_row & (first_row - 1);
+    while (!rest && p.words == 1 && ++r < p.h) rest = p.rows[r];
+    u64 second = 0;  // a single cell is less than any that go on behind it
+    if (rest) {
+        next_column = lowest_bit(rest);
+        second = 1 + static_cast<u64>(r) * MOST_COLUMNS * 2 + (MOST_COLUMNS + next_column - column);
+    } else if (p.words > 1) {
+        return false;
+    }
+    const u64 place = static_cast<u64>(p.top + limit) << 40 | static_cast<u64>(j + limit) << 24 | second;
+    key = static_cast<i64>(static_cast<u64>(static_cast<i64>(p.colour)) << 56 | place);
+    return true;
+}
+
+// Put patches of one kind in order by their keys, which compare quickly; false if they are not all such patches.
+VM_FN bool order_patches(Context& cx, Seq* seq) {
+    const u64 n = seq->n;
+    Value* items = seq->items;
+    u8* mark = cx.arena.top;
+    Value* keys = allocate_array<Value>(cx, n);
+    const Patch* first = nullptr;
+    bool done = keys != nullptr;
+    for (u64 k = 0; k < n && done; k++) {
+        i64 key = INT64_MIN;  // of the empty set, which is the least
+        if (items[k].tag == PATCH) {
+            if (!first) first = items[k].patch;
+            done = items[k].patch->object == first->object && get_order_key(*items[k].patch, key);
+        } else {
+            done = items[k].tag == SET && !items[k].seq;
+        }
+        keys[k] = integer(key);
+    }
+    done = done && sort_by(cx, items, keys, n, false);
+    for (u64 k = 0; k < n && done;) {
+        u64 end = k + 1;
+        while (end < n && keys[end].num == keys[k].num) end++;
+        if (end - k > 1) done = sort_by(cx, items + k, items + k, end - k, false);
+        k = end;
+    }
+    cx.arena.top = mark;
+    return done;
+}
+
+constexpr u64 MANY_ELEMENTS = 32;  // of a set of patches: beyond, it is worth to look for repeated ones, and for keys
 
 // The set of n items, which are put in order in place; `seq` is theirs.
 VM_FN Value make_set(Context& cx, Seq* seq) {
@@ -392,8 +445,9 @@ VM_FN Value make_set(Context& cx, Seq* seq) {
     while (ascending < n && compare(cx, seq->items[ascending - 1], seq->items[ascending]) < 0) ascending++;
     if (ascending == n) return of_seq(SET, seq);
     if (order_cells(cx, seq)) return of_seq(SET, seq);
-    if (n > WORTH_HASHING && is_set(seq->items[0])) drop_repeated_patches(cx, seq);
-    if (!sort_by(cx, seq->items, seq->items, seq->n, false)) return unhandled(R_ARENA);
+    const bool many_patches = n > MANY_ELEMENTS && is_set(seq->items[0]);
+    if (many_patches) drop_repeated_patches(cx, seq);
+    if (!(many_patches && order_patches(cx, seq)) && !sort_by(cx, seq->items, seq->items, seq->n, false)) return unhandled(R_ARENA);
     u64 kept = 1;
     for (u64 k = 1; k < seq->n; k++) {
         if (compare(cx, seq->items[k], seq->items[kept - 1]) != 0) seq->items[kept++] = seq->items[k];

@@ -43,6 +43,18 @@ VM_FN u32 lowest_bit(u64 x) { return static_cast<u32>(__builtin_ctzll(x)); }    
 VM_FN u32 highest_bit(u64 x) { return 63u - static_cast<u32>(__builtin_clzll(x)); }  // x != 0
 #endif
 
+#ifdef __CUDACC__
+VM_FN bool same_bytes(const void* a, const void* b, u64 n) {
+    const u8 *x = static_cast<const u8*>(a), *y = static_cast<const u8*>(b);
+    for (u64 k = 0; k < n; k++) {
+        if (x[k] != y[k]) return false;
+    }
+    return true;
+}
+#else
+VM_FN bool same_bytes(const void* a, const void* b, u64 n) { return memcmp(a, b, n) == 0; }
+#endif
+
 template <class T>
 VM_FN T least_of(T a, T b) { return b < a ? b : a; }
 template <class T>
