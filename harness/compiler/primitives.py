@@ -32,6 +32,7 @@ from harness.dsl.table import ALIASES, ALL
 _CARRIERS = frozenset(
     {"astuple", "initset", "insert", "repeat", "combine", "totuple", "first", "last", "merge", "pair"}
 )
+_IN_ORDER = frozenset({"totuple", "first", "last", "second", "get_nth_t", "get_nth_f"})
 _SELECTORS = frozenset({"first", "last", "second", "get_nth_t", "get_nth_f"})
 _MOST_KNOWN = 64
 _MOST_REPEATED = 10_000
@@ -59,6 +60,11 @@ def _first_order(tracer: Tracer, name: str, *args: Any) -> Any:
         return choose(tracer, args[0], args[1], args[2], ALL["branch"].function)
     if name in _SELECTORS and len(args) == 2 and type(args[1]) is Symbol:
         return _nth(tracer, ALL[name].function, args[0], args[1])
+    if name in _IN_ORDER and _holds_functions(args[0]) and type(args[0]) is frozenset:
+        items, exact = elements_of(args[0])
+        if not exact:
+            raise refusal(f"gives {name} a set of functions whose order depends on computed values")
+        args = (tuple(items), *args[1:])
     if name not in _CARRIERS and any(map(_depends, args)):
         raise refusal(f"gives {name} functions that depend on computed values")
     if name == "repeat" and (type(args[1]) is not int or args[1] > _MOST_REPEATED):
@@ -85,7 +91,9 @@ def _depends(value: Any) -> bool:
 
 def _nth(tracer: Tracer, select: Handler, container: Any, rank: Symbol) -> Any:
     """Return the element of a computed rank of a container with functions."""
-    items = list(ordered(container))
+    items, exact = elements_of(container)
+    if not exact:
+        raise refusal("selects from a set of functions whose order depends on computed values")
     places = tuple(range(len(items)))
     return pick(tracer, items, tracer.operation("get_nth_t", select, (places, rank)), ALL["branch"].function)
 
@@ -279,11 +287,12 @@ def _selected(
 ) -> tuple[Any, Lazy | None]:
     """Record a loop over a container; return (its value, None), or the places selected and what picks from them."""
     if _holds_functions(container) and name != "extract":
-        items, _ = elements_of(container)
+        items, exact = elements_of(container)
         keys = [function(e) for e in items]
         if kind_of(tuple(keys)) is Kind.KNOWN and kind_of(rank) is Kind.KNOWN:
             by_identity = {id(e): key for e, key in zip(items, keys, strict=True)}
-            return ALL[name].function(container, lambda e: by_identity[id(e)], *rank), None
+            over = tuple(items) if exact and kind != "filter" else container
+            return ALL[name].function(over, lambda e: by_identity[id(e)], *rank), None
         source = _source(tracer, container)
         (place,) = tracer.open(1)
         key = tracer.operation("get_nth_t", ALL["get_nth_t"].function, (tuple(keys), place))

@@ -40,12 +40,20 @@ def canonical_key(value: Any) -> tuple[Any, ...]:
 
 
 def _function_key(function: Callable[..., Any]) -> tuple[Any, ...]:
-    """Order functions by name, code and what they close over: stable from one process to the next."""
+    """Order functions by name, place and what they close over: stable from one process to the next."""
     closure = getattr(function, "__closure__", None) or ()
-    code = getattr(function, "__code__", None)
-    line = code.co_firstlineno if code else 0
+    return (*place_of_function(function), tuple([canonical_key(cell.cell_contents) for cell in closure]))
+
+
+def place_of_function(function: Callable[..., Any]) -> tuple[str, int, tuple[int, int]]:
+    """Return the name of a function, its line, and where its body begins: a line may have several lambdas."""
     name = getattr(function, "__qualname__", type(function).__name__)
-    return (name, line, tuple([canonical_key(cell.cell_contents) for cell in closure]))
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return (name, 0, (0, 0))
+    # What stands for no text, such as the jump into the body, has no position, or one of no columns.
+    places = [(line, column) for line, _, column, end in code.co_positions() if line and end and column is not None]
+    return (name, code.co_firstlineno, min(places, default=(0, 0)))
 
 
 def is_plain(values: Iterable[Any]) -> bool:

@@ -170,14 +170,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m harness.vm.build", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--portable", action="store_true", help=f"for any {platform.machine()}, as for a wheel")
     parser.add_argument("--force", action="store_true", help="also if it is up to date")
+    parser.add_argument("--quiet", action="store_true", help="say nothing where nothing is to be done")
+    parser.add_argument(
+        "--sanitizer-environment",
+        action="store_true",
+        help="build nothing, but print what VM_SANITIZE=1 needs, for env",
+    )
     options = parser.parse_args(arguments)
     start = time.monotonic()
     try:
+        if options.sanitizer_environment:
+            print(shlex.join(f"{name}={value}" for name, value in sanitizer_environment().items()))
+            return 0
         path, built = build(False if options.portable else None, options.force)
     except BuildError as error:
         print(f"harness.vm.build: {error}", file=sys.stderr)
         return 1
-    print(f"{path.name}: built in {time.monotonic() - start:.1f} s" if built else f"{path.name}: up to date")
+    if built:
+        print(f"{path.name}: built in {time.monotonic() - start:.1f} s")
+    elif not options.quiet:
+        print(f"{path.name}: up to date")
     return 0
 
 

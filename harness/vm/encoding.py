@@ -81,8 +81,15 @@ def _encode_grid(rows: tuple[tuple[Any, ...], ...]) -> bytes | None:
     width = len(rows[0])
     if not 1 <= width <= _LARGEST_GRID:
         return None
+    head = bytes((GRID, len(rows), width))
     try:
-        return bytes((GRID, len(rows), width)) + b"".join([_ROWS[width].pack(*row) for row in rows])
+        cells = b"".join(map(bytes, rows))
+        if cells.isascii():  # none of them from 128 to 255
+            return head + cells
+    except (TypeError, ValueError):  # not integers, or negative: quicker to find out than to ask
+        pass
+    try:
+        return head + b"".join([_ROWS[width].pack(*row) for row in rows])
     except struct_error:  # not integers, or out of range
         return None
 

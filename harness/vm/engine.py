@@ -268,9 +268,11 @@ class Engine:
         """
         first = len(self.samples)
         if pairs is None:
-            train = [sample for sample in samples if sample.split == "train"]
-            names = dict.fromkeys(sample.task for sample in samples)
-            pairs = {name: [(s.input, s.output) for s in train if s.task == name] for name in names}
+            by_task: dict[str, list[tuple[Grid, Grid | None]]] = {}
+            for sample in samples:
+                if sample.split == "train":
+                    by_task.setdefault(sample.task, []).append((sample.input, sample.output))
+            pairs = by_task
         frozen = {name: tuple(own) for name, own in pairs.items()}
         self.samples += samples
         self._pairs += [frozen.get(sample.task, ()) for sample in samples]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,6 @@ GRIDS = 400  # of a run
 GRIDS_PER_CHUNK = 6
 PROGRAMS_PER_CHUNK = 8  # lists of statements, each of which is a program
 TIME_LIMIT_S = 0.5  # of the reference, for all statements of a list on one grid
-MEMORY_LIMIT = 50_000_000  # elements in a value that is compared; no limit that is met, but for runaway ones
 
 
 class TooSlow(BaseException):
@@ -155,6 +155,9 @@ class Differential:
             engine: makes the engine that is compared.
         """
         self.grids = list(grids)
+        self._quiet = warnings.catch_warnings()
+        self._quiet.__enter__()
+        warnings.simplefilter("ignore", SyntaxWarning)  # of calls of what is no function
         self._folder = tempfile.TemporaryDirectory()
         self._file = Path(self._folder.name) / "fuzz.py"
         self.engine = engine()
@@ -168,6 +171,7 @@ class Differential:
         """Remove the file, and free the engine."""
         self.engine.close()
         self._folder.cleanup()
+        self._quiet.__exit__(None, None, None)
 
     def _load(self, text: str, namespace: dict[str, Any] | None = None) -> list[Program]:
         self._file.write_text(text)
@@ -177,6 +181,13 @@ class Differential:
         for program in programs if namespace else []:
             program.function.__globals__.update(namespace)
         return programs
+
+    def references(self, lists: Sequence[Sequence[Statement]]) -> list[Reference]:
+        """Return what the reference makes of lists of statements."""
+        text = module([(f"solve_{k}", guarded(statements)) for k, statements in enumerate(lists)])
+        names = {"FAILURE": FAILURE, "DROPPED": DROPPED, "TRANSIENT": (MemoryError, RecursionError)}
+        programs = self._load(text, names)
+        return [Reference(statements, program.function) for statements, program in zip(lists, programs, strict=True)]
 
     def compare(
         self, lists: Sequence[Sequence[Statement]], grids: Sequence[int], merged: bool, tally: Tally, only: int = -1
@@ -196,13 +207,7 @@ class Differential:
             for number, statement in enumerate(statements)
             if (number == only if only >= 0 else number and not is_function(statement.kind))
         ]
-        makers = [(f"solve_{k}", guarded(statements)) for k, statements in enumerate(lists)]
-        from_reference = self._load(
-            module(makers), {"FAILURE": FAILURE, "DROPPED": DROPPED, "TRANSIENT": (MemoryError, RecursionError)}
-        )
-        references = [
-            Reference(statements, program.function) for statements, program in zip(lists, from_reference, strict=True)
-        ]
+        references = self.references(lists)
         expected = [[reference.values(self.grids[g]) for g in grids] for reference in references]
         programs = self._load(
             module([(f"solve_{k}", body(lists[at], number)) for k, (at, number) in enumerate(outputs)])
@@ -224,13 +229,11 @@ class Differential:
                 if status == NOT_HANDLED:
                     reason = int(found.reason[pair])
                     refusal = self.engine.programs[numbers[k]].refusal
-                    tally.fell_back[refusal.rpartition(": ")[2] if reason == NOT_COMPILED else REASONS[reason]] += 1
+                    tally.fell_back[_short(refusal) if reason == NOT_COMPILED else REASONS[reason]] += 1
                     continue
                 outcome = self._outcome(found, pair, status)
                 if not same(value, outcome):
-                    tally.differences.append(
-                        Difference(lists[at], number, self.grids[g], merged, value, outcome)
-                    )
+                    tally.differences.append(Difference(lists[at], number, self.grids[g], merged, value, outcome))
         self.engine.clear_programs()
 
     @staticmethod
@@ -238,6 +241,11 @@ class Differential:
         if status == FAILED:
             return FAILURE
         return found.output(pair) if status == OK else STATUS_NAMES[status]
+
+
+def _short(refusal: str) -> str:
+    """Return why a program is not compiled, without where in it, and without what it raises."""
+    return "raises while it is traced" if "while it is traced: " in refusal else refusal.rpartition(": ")[2]
 
 
 def same(a: Any, b: Any) -> bool:

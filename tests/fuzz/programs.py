@@ -63,6 +63,11 @@ class Statement:
     uses: frozenset[int]
 
 
+def statement(text: str, kind: str) -> Statement:
+    """Return a statement."""
+    return Statement(text, kind, frozenset(map(int, _VARIABLE.findall(text))))
+
+
 class Generator:
     """Makes programs from a seed."""
 
@@ -74,14 +79,14 @@ class Generator:
 
     def program(self, length: int) -> list[Statement]:
         """Return so many statements; variable 0 is the input."""
-        self.statements = [Statement("I", "G", frozenset())]
+        self.statements = [statement("I", "G")]
         for _ in range(length):
             if self.random.random() < _FORMS:
                 text, result = self.random.choice(_FUNCTIONAL_FORMS)(self)
             else:
                 name, operands, result = self.random.choice(_ROWS)
                 text = f"{name}({', '.join(self._operand(kind) for kind in operands)})"
-            self.statements.append(Statement(text, result, frozenset(map(int, _VARIABLE.findall(text)))))
+            self.statements.append(statement(text, result))
         return self.statements
 
     # Statements that treat functions as values. Kinds: f(O>I), ft(O>I) a tuple and fs(O>I) a set of such functions.
@@ -137,8 +142,7 @@ class Generator:
         signature = f"{prefix}({taken}>{result})"
         test = self._unary(result, "B", 1)
         key = self._unary(result, "I", 1)
-        container, element = self.random.choice([(k, e) for k, e in _ELEMENTS.items() if e == taken] or [("S", "O")])
-        items = self._operand(container)
+        items = self._operand(self.random.choice([k for k, e in _ELEMENTS.items() if e == taken] or ["S"]))
         one = self.random.choice(("first", "last"))
         forms = [
             (f"rapply({functions}, {value})", results),

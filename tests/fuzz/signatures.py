@@ -2,7 +2,8 @@
 
     I integer   B Boolean   C colour   L pair (location or vector)   G grid   X indices   O object   S set of objects
     N set of integers   T tuple of integers   V tuple of grids   W tuple of pairs   M set of indices sets
-    Z tuple of pairs of grids   P patch (X or O)   E element (O or G)   Q piece (G, X or O)   K any container   A anything
+    Z tuple of pairs of grids   P patch (X or O)   E element (O or G)   Q piece (G, X or O)
+    K any container   A anything
 
 ``f(O>I)`` is a function of an object with an integer result.
 """

@@ -61,7 +61,7 @@ def test_a_run_folder_has_all_that_it_should_and_can_be_run_again(config):
 
 
 def test_where_nothing_can_run_the_run_is_complete_and_says_so(config):
-    config = changed(config, modes=["parallel_gpu", "native_cpu"])
+    config = changed(config, modes=["parallel_gpu", "eager_gpu"])
     folder = execute(config, prepare(config))
     modes = pd.read_parquet(folder / "modes.parquet")
     assert list(modes.status) == ["skipped", "skipped"]

@@ -30,6 +30,14 @@ enum Equality : u8 { DIFFERENT, EQUAL, UNKNOWN = 255 };
 inline Status status_of(const Value& v) { return v.tag == FAIL ? FAILED : v.tag == UNHANDLED ? NOT_HANDLED : SUCCEEDED; }
 inline Reason reason_of(const Value& v) { return v.tag == UNHANDLED ? static_cast<Reason>(v.num) : R_NONE; }
 
+constexpr u64 USUAL_GRID = 256;  // bytes; to look how many it has would be to wait for it
+
+// Ask for the first lines of what will be needed soon.
+inline void fetch(const void* at, u64 bytes) {
+    constexpr u64 line = 64, most = 512;
+    for (u64 k = 0; k < std::min(bytes, most); k += line) __builtin_prefetch(static_cast<const u8*>(at) + k);
+}
+
 inline u64 size_of_memory(u64 bytes) { return std::max<u64>(bytes, 4096); }
 
 // Memory for an arena. The system backs it page by page as it is touched.
@@ -211,6 +219,7 @@ private:
                 const u64 first = next.fetch_add(chunk);
                 if (first >= job.pairs) break;
                 for (u64 pair = first; pair < std::min(first + chunk, job.pairs); pair++) {
+                    fetch_ahead(job, pair);
                     const auto start = job.nanoseconds ? Clock::now() : Clock::time_point();
                     if (!evaluate_pair(job, worker, number, pair)) return;
                     if (job.nanoseconds) job.nanoseconds[pair] = nanoseconds_since(start);
@@ -219,6 +228,25 @@ private:
         } catch (const std::exception& error) {
             worker.error = error.what();
             next.store(job.pairs);
+        }
+    }
+
+    // Have what the pairs behind this one need brought to the caches: most programs are so short that they would wait for
+    // that longer than they run.
+    void fetch_ahead(const Job& job, u64 pair) const {
+        if (pair + 2 < job.pairs) fetch(units[job.units[pair + 2]].get(), sizeof(StoredUnit));
+        if (pair + 1 >= job.pairs) return;
+        if (job.units[pair + 1] != job.units[pair]) {
+            const StoredUnit& stored = *units[job.units[pair + 1]];
+            fetch(stored.code.data(), stored.code.size() * sizeof(u16));
+            fetch(stored.constants.data(), stored.constants.size() * sizeof(Value));
+            fetch(stored.results.data(), stored.results.size() * sizeof(u16));
+            fetch(stored.results_start.data(), stored.results_start.size() * sizeof(u32));
+        }
+        const Sample& sample = samples[job.samples[pair + 1]];
+        for (u32 k = 0; k < sample.inputs; k++) {
+            const Value& input = inputs[sample.first + k];
+            if (input.tag == GRID) fetch(input.grid, USUAL_GRID);
         }
     }
 

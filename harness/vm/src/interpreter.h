@@ -54,7 +54,8 @@ struct Frame {
     u16 op, dst, element, other;  // element, other: the registers that the body finds its elements in
     u8 kind;
     u32 body, behind;   // first instruction of the body, first behind all
-    u64 k, n, columns;  // iteration; iterations; of a product, the length of its second container
+    u64 k, n, columns;  // iteration; iterations; of a product, the length of its second container,
+    u64 row, column;    // and which elements come next
     Value container, rank;
     const Value *items, *others;
     Value* results;
@@ -229,14 +230,18 @@ struct Machine {
     }
 
     // Begin iteration k of the innermost loop; false without fuel.
-    VM_FN_MEMBER bool iterate(Frame& f) {
+    VM_INLINE_MEMBER bool iterate(Frame& f) {
         if (--cx.fuel < 0) return false;
         pc = f.body;
         if (f.op == CONTROL_repeat) return true;
         f.mark = cx.arena.top;
         if (f.kind == LOOP_product) {
-            registers[f.element] = f.items[f.k / f.columns];
-            registers[f.other] = f.others[f.k % f.columns];
+            registers[f.element] = f.items[f.row];
+            registers[f.other] = f.others[f.column];
+            if (++f.column == f.columns) {
+                f.column = 0;
+                f.row++;
+            }
             return true;
         }
         registers[f.element] = f.items[f.k];
@@ -271,6 +276,7 @@ struct Machine {
         f.behind = unit.behind[pc];
         f.k = 0;
         f.columns = length(b);
+        f.row = f.column = 0;
         f.n = kind == LOOP_product ? length(a) * f.columns : two ? least_of(length(a), f.columns) : length(a);
         f.container = a;
         f.rank = takes_rank(kind) ? registers[at[7]] : none();
@@ -313,8 +319,8 @@ struct Machine {
     }
 
     // Take the result of an iteration. True if the loop goes on; otherwise v is its result.
-    VM_FN_MEMBER bool leave_iteration(Frame& f, Value& v) {
-        release(cx, f.mark, v);
+    VM_INLINE_MEMBER bool leave_iteration(Frame& f, Value& v) {
+        if (cx.arena.top != f.mark) release(cx, f.mark, v);
         f.k++;
         if (f.op == CONTROL_repeat) {
             registers[f.element] = v;
@@ -328,6 +334,33 @@ struct Machine {
         if (f.k < f.n) return true;
         v = finish(f);
         return false;
+    }
+
+    // Whether the body of the loop at hand is a single operation.
+    VM_FN_MEMBER bool is_short(const Frame& f) const {
+        const u16* at = unit.code + static_cast<u64>(f.body) * FIELDS;
+        const u16* behind = at + FIELDS;
+        return at[0] >= CONTROLS && behind[0] == CONTROL_next && behind[2] == at[1];
+    }
+
+    // Go on with a loop whose body is short, and whose next iteration has begun, until it ends (then v is its result),
+    // fails (STOPPED; v is why, and the operation is that at pc), or is given up: most loops are such ones, and need not
+    // go through the instructions.
+    VM_FN_MEMBER Ending run_short(Frame& f, Value& v) {
+        const u16* at = unit.code + static_cast<u64>(f.body) * FIELDS;
+        u32 until_poll = POLL_INTERVAL;
+        while (true) {
+            if ((cx.fuel -= 2) < 0) return OUT_OF_FUEL;
+            if (--until_poll == 0) {
+                if (limits.cancel && *limits.cancel) return CANCELLED;
+                until_poll = POLL_INTERVAL;
+            }
+            const Words words = operation(at);
+            store(v, words);
+            if (is_bad(words)) return STOPPED;
+            if (!leave_iteration(f, v)) return ENDED;
+            if (!iterate(f)) return OUT_OF_FUEL;
+        }
     }
 
     // Take a bad result. False if the run ends with it.
@@ -389,7 +422,12 @@ struct Machine {
                     if (at[0] == CONTROL_loop ? enter_loop(at, f, v) : enter_repeat(at, f, v)) {
                         depth++;
                         if (!iterate(f)) return OUT_OF_FUEL;
-                        continue;
+                        if (f.op != CONTROL_loop || !is_short(f)) continue;
+                        ending = run_short(f, v);
+                        if (ending == OUT_OF_FUEL || ending == CANCELLED) return ending;
+                        if (ending == ENDED) depth--;
+                        pc = f.behind;
+                        break;
                     }
                     pc = unit.behind[pc];
                     break;

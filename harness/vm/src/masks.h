@@ -1,6 +1,7 @@
 // The algebra of patches: unions, common cells and differences by words of their masks.
 #pragma once
 
+#include "bytes.h"
 #include "order.h"
 
 namespace vm {
@@ -33,11 +34,14 @@ VM_FN bool new_mask(Context& cx, Mask& m, const Extent& e, bool with_plane) {
 
 // Put the colours of row r of a patch into a row of a plane; false if one of `taken` cells has another colour there.
 VM_FN bool add_colours(i8* plane, const Patch& p, u32 r, u32 word, u64 taken) {
-    for (u64 bits = p.rows[static_cast<u64>(r) * p.words + word]; bits; bits &= bits - 1) {
-        const u32 k = word * 64 + lowest_bit(bits);
-        const i8 colour = static_cast<i8>(colour_at(p, r, k));
-        if ((taken & bits & (0 - bits)) && plane[k] != colour) return false;
-        plane[k] = colour;
+    const i8* colours = p.colour == MANY_COLOURS ? p.plane + static_cast<u64>(r) * p.w : nullptr;
+    for (u64 bits = p.rows[static_cast<u64>(r) * p.words + word]; bits;) {
+        const u32 from = lowest_bit(bits), k = word * 64 + from, n = least_of(p.w - k, EIGHT);
+        const u64 cells = spread(bits >> from), old = load_eight(plane + k, n);
+        const u64 added = colours ? load_eight(colours + k, n) : eight_of(p.colour);
+        if ((old ^ added) & cells & spread(taken >> from)) return false;
+        store_eight(plane + k, n, (old & ~cells) | (added & cells));
+        bits &= ~(static_cast<u64>(0xFF) << from);
     }
     return true;
 }
@@ -60,6 +64,20 @@ VM_FN bool add_patch(Mask& m, const Patch& p) {
         }
     }
     return true;
+}
+
+// Extend low..high to the colours of an object.
+VM_FN void add_colours_of(const Patch& p, i32& low, i32& high) {
+    if (p.colour != MANY_COLOURS) {
+        low = least_of(low, p.colour);
+        high = greatest_of(high, p.colour);
+        return;
+    }
+    for_each_bit(p, [&](u32 r, u32 k) {
+        const i32 colour = p.plane[r * p.w + k];
+        low = least_of(low, colour);
+        high = greatest_of(high, colour);
+    });
 }
 
 // The union of those of n values that are not empty, all of them patches. IS_UNKNOWN if they are not all locations or
@@ -94,6 +112,47 @@ VM_FN Form union_of_patches(Context& cx, const Value* values, u64 n, Value& resu
     }
     result = finish(cx, m, first->object, many ? MANY_COLOURS : first->colour);
     return is_bad(result) ? NO_MEMORY : IS_PATCH;
+}
+
+// The cells of n patches, or empty containers, as a set in which locations may have several colours. IS_UNKNOWN if they
+// are not all of cells, or lie too far apart; IS_EMPTY if there is none.
+VM_FN Form cells_of_objects(Context& cx, const Value* values, u64 n, Value& result) {
+    CellRange e{INT32_MAX, INT32_MIN, INT32_MAX, INT32_MIN, GREATEST_BYTE, LEAST_BYTE};
+    u64 cells = 0;
+    for (u64 k = 0; k < n; k++) {
+        if (values[k].tag != PATCH && !length(values[k])) continue;
+        if (values[k].tag != PATCH || !values[k].patch->object) return IS_UNKNOWN;
+        const Patch& p = *values[k].patch;
+        const Extent extent = extent_of(p);
+        if (extent.bottom > INT32_MAX || extent.right > INT32_MAX) return IS_UNKNOWN;
+        e.top = least_of(e.top, p.top);
+        e.left = least_of(e.left, p.left);
+        e.bottom = greatest_of(e.bottom, static_cast<i32>(extent.bottom));
+        e.right = greatest_of(e.right, static_cast<i32>(extent.right));
+        add_colours_of(p, e.low, e.high);
+        cells += p.count;
+    }
+    if (!cells) return IS_EMPTY;
+    Seq* seq = cells < (MOST_ROWS * MOST_COLUMNS) ? new_seq(cx, cells) : nullptr;
+    u8* mark = cx.arena.top;
+    ColourMasks m;
+    if (!seq || !new_colour_masks(cx, m, e, cells)) return IS_UNKNOWN;
+    for (u64 k = 0; k < n; k++) {
+        if (values[k].tag != PATCH) continue;
+        const Patch& p = *values[k].patch;
+        if (p.colour == MANY_COLOURS) {
+            for_each_bit(p, [&](u32 r, u32 column) {
+                m.set(p.plane[r * p.w + column], p.top + static_cast<i32>(r), p.left + static_cast<i32>(column));
+            });
+        } else {
+            Mask one{m.top, m.left, static_cast<u32>(m.h), 0, static_cast<u32>(m.words), m.row(p.colour, m.top), nullptr};
+            add_patch(one, p);
+        }
+    }
+    seq->n = write_cells(m, seq->items);
+    cx.arena.top = mark;
+    result = of_seq(SET, seq);
+    return IS_PATCH;
 }
 
 // A mask of a patch's own box, with a copy of its bits and its own plane; false if the arena is full.

@@ -125,6 +125,8 @@ VM_FN Value merged_set(Context& cx, const Value* parts, u64 n) {
         if (form == IS_PATCH) return result;
         if (form == NO_MEMORY) return unhandled(R_ARENA);
         cx.arena.top = mark;
+        if (cells_of_objects(cx, parts, n, result) == IS_PATCH) return result;
+        cx.arena.top = mark;
     }
     Seq* seq = join(cx, parts, n, total);
     return seq ? make_set(cx, seq) : unhandled(R_ARENA);

@@ -124,10 +124,10 @@ VM_FN bool new_tally(Context& cx, Tally& tally, u64 most) {
 }
 
 VM_FN bool tally_grid(Context& cx, const Grid& g, Tally& tally) {
-    if (!new_tally(cx, tally, 256)) return false;
     const u64 cells = cells_in(g);
-    for_each_colour(colours_of_bytes(g.data, cells),
-                    [&](i32 colour) { tally.add(integer(colour), count_colour(g.data, cells, colour)); });
+    const Colours colours = colours_of_bytes(g.data, cells);
+    if (!new_tally(cx, tally, count_of(colours))) return false;
+    for_each_colour(colours, [&](i32 colour) { tally.add(integer(colour), count_colour(g.data, cells, colour)); });
     return true;
 }
 

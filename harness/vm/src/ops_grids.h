@@ -688,9 +688,10 @@ VM_NOINLINE Value op_hupscale(Context& cx, const Value& grid, const Value& facto
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form == IS_EMPTY) return is_int(factor) ? grid : fail();
-    if (form != IS_PATCH) return refuse(form);
+    if (form != IS_PATCH && form != IS_UNKNOWN) return refuse(form);
     if (!is_int(factor)) return fail();
     const i64 copies = greatest_of<i64>(factor.num, 0);
+    if (form == IS_UNKNOWN) return copies > MOST_SIDE ? unhandled(R_FORM) : hupscale_odd(cx, grid, static_cast<u64>(copies));
     if (!g->w) return grid;
     return fits_scaled(g->w, copies) ? scale_grid(cx, *g, 1, static_cast<u32>(copies)) : unhandled(R_FORM);
 }
@@ -834,8 +835,8 @@ VM_NOINLINE Value op_cellwise(Context& cx, const Value& a, const Value& b, const
     u64 h, w, other_h, other_w;
     if (form == IS_WRONG || other_form == IS_WRONG) return fail();
     if (!get_sides(a, h, w) || !get_sides(b, other_h, other_w) || other_h < h || other_w < w) return fail();
-    if (form != IS_PATCH) return refuse(form);
-    if (other_form != IS_PATCH) return refuse(other_form);
+    if (form == NO_MEMORY || other_form == NO_MEMORY) return unhandled(R_ARENA);
+    if (form != IS_PATCH || other_form != IS_PATCH) return cellwise_odd(cx, a, b, fallback);
     Grid* out = new_grid(cx, g->h, g->w);
     if (!out) return unhandled(R_ARENA);
     const bool usable = is_colour(fallback);
@@ -852,18 +853,19 @@ VM_NOINLINE Value op_cellwise(Context& cx, const Value& a, const Value& b, const
         }
         if (!usable) differ |= !same_bytes(x, y, run);
     }
-    return differ ? unhandled(R_FORM) : grid_value(cx, out);
+    return differ ? cellwise_odd(cx, a, b, fallback) : grid_value(cx, out);
 }
 
 VM_NOINLINE Value op_replace(Context& cx, const Value& grid, const Value& replacee, const Value& replacer) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form == IS_EMPTY) return grid;
+    if (form == IS_UNKNOWN) return replace_odd(cx, grid, replacee, replacer);
     if (form != IS_PATCH) return refuse(form);
     if (!is_colour(replacee)) return grid;
     const u64 n = cells_in(*g);
     const i8 from = static_cast<i8>(replacee.num);
-    if (!is_colour(replacer)) return count_colour(g->data, n, from) ? unhandled(R_FORM) : grid;
+    if (!is_colour(replacer)) return count_colour(g->data, n, from) ? replace_odd(cx, grid, replacee, replacer) : grid;
     const i8 to = static_cast<i8>(replacer.num);
     Grid* out = new_grid(cx, g->h, g->w);
     if (!out) return unhandled(R_ARENA);
@@ -872,10 +874,11 @@ VM_NOINLINE Value op_replace(Context& cx, const Value& grid, const Value& replac
 }
 
 VM_NOINLINE Value op_switch(Context& cx, const Value& grid, const Value& a, const Value& b) {
-    if (!is_colour(a)) return op_replace(cx, grid, b, a);
-    if (!is_colour(b)) return op_replace(cx, grid, a, b);
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
+    if (form == IS_UNKNOWN) return switch_odd(cx, grid, a, b);
+    if (!is_colour(a)) return op_replace(cx, grid, b, a);
+    if (!is_colour(b)) return op_replace(cx, grid, a, b);
     if (form == IS_EMPTY) return grid;
     if (form != IS_PATCH) return refuse(form);
     const i8 x = static_cast<i8>(a.num), y = static_cast<i8>(b.num);
@@ -932,6 +935,7 @@ VM_NOINLINE Value op_canvas(Context& cx, const Value& value, const Value& dimens
 VM_NOINLINE Value op_compress(Context& cx, const Value& grid) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
+    if (form == IS_UNKNOWN) return compress_odd(cx, grid);
     if (form == IS_EMPTY || (form == IS_PATCH && !g->w)) return grid;
     if (form != IS_PATCH) return refuse(form);
     Scratch scratch(cx);

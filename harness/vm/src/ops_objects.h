@@ -2,6 +2,7 @@
 #pragma once
 
 #include "grid_masks.h"
+#include "odd_grids.h"
 #include "ops_patches.h"
 
 namespace vm {
@@ -332,8 +333,10 @@ VM_NOINLINE Value op_objects(Context& cx, const Value& grid, const Value& unival
                        const Value& without_bg) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
+    const bool alike = is_truthy(univalued), all_around = is_truthy(diagonal), foreground = is_truthy(without_bg);
+    if (form == IS_UNKNOWN) return objects_of_odd(cx, grid, alike, all_around, foreground);
     if (form != IS_PATCH) return refuse(form);
-    return components_of(cx, *g, is_truthy(univalued), is_truthy(diagonal), is_truthy(without_bg));
+    return components_of(cx, *g, alike, all_around, foreground);
 }
 
 // One object for each colour of a grid but `but`: components that hold all runs of a colour.
@@ -366,12 +369,14 @@ VM_NOINLINE Value op_partition(Context& cx, const Value& grid) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form == IS_EMPTY) return empty_set();
+    if (form == IS_UNKNOWN) return partition_odd(cx, grid, false);
     return form == IS_PATCH ? objects_by_colour(cx, *g, NO_COLOUR) : refuse(form);
 }
 
 VM_NOINLINE Value op_fgpartition(Context& cx, const Value& grid) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
+    if (form == IS_UNKNOWN) return partition_odd(cx, grid, true);
     if (form != IS_PATCH) return refuse(form);
     return g->w ? objects_by_colour(cx, *g, most_colour(*g)) : fail();
 }
@@ -458,7 +463,13 @@ VM_NOINLINE Value op_occurrences(Context& cx, const Value& grid, const Value& ob
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form == NO_MEMORY) return refuse(form);
-    if (form != IS_PATCH || !fits_mask(*g)) return unhandled(R_FORM);  // not every row need be looked at
+    if (form == IS_UNKNOWN && shortest_row(grid) >= w) {
+        Extent e;
+        const Form bounded = bounds_of(cx, object, e);
+        return bounded == IS_PATCH ? occurrences_in_odd(cx, grid, object, e) : refuse(bounded);
+    }
+    // Whether the reference looks at a row that is too short, or is none, depends on what it looks at before.
+    if (form != IS_PATCH || !fits_mask(*g)) return unhandled(R_FORM);
     return object.tag == PATCH ? occurrences_in(cx, *g, *object.patch) : occurrences_of_items(cx, *g, places);
 }
 
@@ -512,6 +523,7 @@ VM_FN void find_frontiers(Frontiers& found, const u8* mixed) {
 VM_NOINLINE Value op_frontiers(Context& cx, const Value& grid) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
+    if (form == IS_UNKNOWN) return frontiers_of_odd(cx, grid);
     if (form != IS_PATCH) return refuse(form);
     if (!g->w) return empty_set();
     if (!fits_mask(*g)) return unhandled(R_FORM);

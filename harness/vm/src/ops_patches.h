@@ -131,6 +131,7 @@ VM_FN Value op_recolor(Context& cx, const Value& value, const Value& patch) {
     if (patch.tag != PATCH) {
         const Places places = places_of(cx, patch);
         if (places.form == IS_EMPTY) return empty_set();
+        if (places.form == IS_UNKNOWN && places.rows) return recolor_each(cx, value, patch);
         if (places.form != IS_PATCH) return refuse(places.form);
         locations = set_of_locations(cx, places);
         if (is_bad(locations)) return locations;
@@ -303,6 +304,23 @@ VM_FN bool get_sides(const Value& grid, u64& h, u64& w) {
     return true;
 }
 
+// The cells of what is no grid of bytes at n places.
+VM_FN Value cells_of_odd(Context& cx, const Value& grid, u64 h, u64 w, const Value* items, u64 n) {
+    Seq* seq = new_seq(cx, n);
+    if (!seq) return unhandled(R_ARENA);
+    seq->n = 0;
+    for (u64 k = 0; k < n; k++) {
+        const Place place = place_of(items[k]);
+        if (place.i < 0 || place.j < 0 || place.i >= static_cast<i64>(h) || place.j >= static_cast<i64>(w)) continue;
+        const Value row = tuple_item(grid, static_cast<u64>(place.i));
+        if (!is_tuple(row) || place.j >= static_cast<i64>(length(row))) return fail();
+        const Value colour = tuple_item(row, static_cast<u64>(place.j));
+        seq->items[seq->n] = make_pair(cx, colour, pair_of(place.i, place.j));
+        if (is_bad(seq->items[seq->n++])) return unhandled(R_ARENA);
+    }
+    return make_set(cx, seq);
+}
+
 VM_FN Value op_toobject(Context& cx, const Value& patch, const Value& grid) {
     u64 h, w;
     if (!get_sides(grid, h, w)) return fail();
@@ -312,7 +330,10 @@ VM_FN Value op_toobject(Context& cx, const Value& patch, const Value& grid) {
     const Places places = patch.tag == PATCH ? Places{IS_PATCH, false, false, false, nullptr, 0} : pairs_of(cx, patch);
     if (places.form == IS_EMPTY) return empty_set();
     if (places.form != IS_PATCH) return refuse(places.form);
-    if (grid_form != IS_PATCH || h > MOST_ROWS || w > MOST_COLUMNS) return unhandled(R_FORM);
+    if (grid_form != IS_PATCH || h > MOST_ROWS || w > MOST_COLUMNS) {
+        const Value* items = patch.tag == PATCH ? items_of(cx, patch) : places.items;
+        return items ? cells_of_odd(cx, grid, h, w, items, length(patch)) : unhandled(R_ARENA);
+    }
     Mask m;
     if (!new_mask(cx, m, 0, 0, g->h, g->w, false)) return unhandled(R_ARENA);
     m.plane = const_cast<i8*>(g->data);  // only read by finish
@@ -437,10 +458,52 @@ VM_FN bool has_row(const Patch& p, i64 i) {
     return any != 0;
 }
 
+// ---- two patches at least one of which is no mask, as its cells are far apart: each cell of one with each of the other
+
+constexpr u64 MOST_FAR_PAIRS = 1 << 22;
+
+VM_FN i64 distance(i64 a, i64 b) { return a < b ? b - a : a - b; }
+
+// Two patches in any form, neither empty. False if one is something else, or if there are too many pairs of cells.
+VM_FN bool far_places(Context& cx, const Value& a, const Value& b, Places& p, Places& q) {
+    p = pairs_of(cx, a);
+    q = pairs_of(cx, b);
+    return p.form == IS_PATCH && q.form == IS_PATCH && p.n <= MOST_FAR_PAIRS / q.n;
+}
+
+// The least distance between two of their cells, the first moved by (di, dj).
+VM_FN i64 far_distance(const Places& p, i64 di, i64 dj, const Places& q) {
+    i64 least = INT64_MAX;
+    for (u64 k = 0; k < p.n && least; k++) {
+        const Place x = place_of(p.items[k]);
+        for (u64 m = 0; m < q.n; m++) {
+            const Place y = place_of(q.items[m]);
+            least = least_of(least, distance(x.i + di, y.i) + distance(x.j + dj, y.j));
+        }
+    }
+    return least;
+}
+
+// Whether they share a row, or a column.
+VM_FN bool far_match(const Places& p, const Places& q, bool columns) {
+    for (u64 k = 0; k < p.n; k++) {
+        const Place x = place_of(p.items[k]);
+        for (u64 m = 0; m < q.n; m++) {
+            const Place y = place_of(q.items[m]);
+            if (columns ? x.j == y.j : x.i == y.i) return true;
+        }
+    }
+    return false;
+}
+
 VM_FN Value op_hmatching(Context& cx, const Value& a, const Value& b) {
     const Patch *p = nullptr, *q = nullptr;
     const Form form = as_masks(cx, a, b, p, q);
     if (form == IS_EMPTY) return boolean(false);
+    Places x_places, y_places;
+    if (form == IS_UNKNOWN && far_places(cx, a, b, x_places, y_places)) {
+        return boolean(far_match(x_places, y_places, false));
+    }
     if (form != IS_PATCH) return refuse(form);
     const Extent x = extent_of(*p), y = extent_of(*q);
     for (i64 i = greatest_of(x.top, y.top); i <= least_of(x.bottom, y.bottom); i++) {
@@ -476,6 +539,8 @@ VM_FN Value op_vmatching(Context& cx, const Value& a, const Value& b) {
     const Patch *p = nullptr, *q = nullptr;
     const Form form = as_masks(cx, a, b, p, q);
     if (form == IS_EMPTY) return boolean(false);
+    Places x, y;
+    if (form == IS_UNKNOWN && far_places(cx, a, b, x, y)) return boolean(far_match(x, y, true));
     return form == IS_PATCH ? boolean(share_column(*p, *q)) : refuse(form);
 }
 
@@ -520,6 +585,8 @@ VM_FN Value op_manhattan(Context& cx, const Value& a, const Value& b) {
     if (has_long_rows(cx, a) || has_long_rows(cx, b)) return unhandled(R_FORM);
     const Patch *p = nullptr, *q = nullptr;
     const Form form = as_masks(cx, a, b, p, q);
+    Places x, y;
+    if (form == IS_UNKNOWN && far_places(cx, a, b, x, y)) return integer(far_distance(x, 0, 0, y));
     if (form != IS_PATCH) return refuse(form);
     const Contact how = contact(*p, 0, 0, *q);
     if (how != APART) return integer(how == TOUCHING ? 1 : 0);
@@ -535,6 +602,8 @@ VM_FN Value op_adjacent(Context& cx, const Value& a, const Value& b) {
     if (has_long_rows(cx, a) || has_long_rows(cx, b)) return unhandled(R_FORM);
     const Patch *p = nullptr, *q = nullptr;
     const Form form = as_masks(cx, a, b, p, q);
+    Places x, y;
+    if (form == IS_UNKNOWN && far_places(cx, a, b, x, y)) return boolean(far_distance(x, 0, 0, y) == 1);
     return form == IS_PATCH ? boolean(contact(*p, 0, 0, *q) == TOUCHING) : refuse(form);
 }
 
@@ -568,17 +637,23 @@ VM_FN Value op_position(Context& cx, const Value& a, const Value& b) {
 VM_FN Value op_gravitate(Context& cx, const Value& source, const Value& destination) {
     const Patch *p = nullptr, *q = nullptr;
     const Form form = as_masks(cx, source, destination, p, q);
-    if (form != IS_PATCH) return refuse(form);
+    Places x, y;
+    const bool far = form == IS_UNKNOWN && far_places(cx, source, destination, x, y);
+    if (form != IS_PATCH && !far) return refuse(form);
     const Value from = op_center(cx, source), to = op_center(cx, destination);
     if (is_bad(from)) return from;
     if (is_bad(to)) return to;
     i32 si, sj, di, dj;
     if (!get_pair(from, si, sj) || !get_pair(to, di, dj)) return unhandled(R_OVERFLOW);
-    const bool vertical = share_column(*p, *q);
+    const bool vertical = far ? far_match(x, y, true) : share_column(*p, *q);
     const i64 sense = (vertical ? si < di : sj < dj) ? 1 : -1;
     const i64 step_i = vertical ? sense : 0, step_j = vertical ? 0 : sense;
     i64 moves = 0;
-    while (moves < MOST_MOVES && contact(*p, step_i * moves, step_j * moves, *q) != TOUCHING) moves++;
+    while (moves < MOST_MOVES) {
+        const i64 i = step_i * moves, j = step_j * moves;
+        if (far ? far_distance(x, i, j, y) == 1 : contact(*p, i, j, *q) == TOUCHING) break;
+        moves++;
+    }
     return location(cx, step_i * moves, step_j * moves);
 }
 
@@ -701,10 +776,48 @@ VM_FN Form as_object(Context& cx, const Value& v, const Patch*& p) {
     return sets ? IS_UNKNOWN : places.form;  // a set of two unpacks
 }
 
+// Whether a value holds nothing but cells, though it is no mask.
+VM_FN bool is_odd_object(Context& cx, const Value& v) {
+    const Places places = pairs_of(cx, v);
+    return places.form == IS_PATCH && places.object;
+}
+
+constexpr i64 MOST_PERIOD = 1 << 12;
+
+// The period of cells that are no mask, cell by cell.
+VM_FN Value period_of_places(Context& cx, const Value& obj, bool across) {
+    const Places places = pairs_of(cx, obj);
+    Extent e;
+    const Form form = bounds_of(cx, obj, e);
+    if (form != IS_PATCH) return refuse(form);
+    const i64 start = across ? e.left : e.top, span = across ? e.right - e.left : e.bottom - e.top;
+    if (span > MOST_PERIOD) return unhandled(R_FORM);
+    Seq* seq = new_seq(cx, places.n);
+    if (!seq) return unhandled(R_ARENA);
+    memcpy(seq->items, places.items, places.n * sizeof(Value));
+    const Value known = make_set(cx, seq);
+    if (is_bad(known)) return known;
+    u8* const mark = cx.arena.top;
+    for (i64 by = 1; by <= span; by++) {
+        u64 k = 0;
+        for (; k < places.n; k++, cx.arena.top = mark) {
+            const Place place = place_of(places.items[k]);
+            if ((across ? place.j : place.i) - by < start) continue;
+            const Value before = moved_place(cx, places.items[k], across ? 0 : -by, across ? -by : 0);
+            if (is_bad(before)) return before;
+            if (!contains(cx, known, before)) break;
+        }
+        cx.arena.top = mark;
+        if (k == places.n) return integer(by);
+    }
+    return integer(span + 1);
+}
+
 VM_FN Value op_hperiod(Context& cx, const Value& obj) {
     const Patch* p = nullptr;
     const Form form = as_object(cx, obj, p);
     if (form == IS_EMPTY) return integer(0);
+    if (form == IS_UNKNOWN && is_odd_object(cx, obj)) return period_of_places(cx, obj, true);
     if (form != IS_PATCH) return refuse(form);
     for (u32 by = 1; by < p->w; by++) {
         u32 r = 0;
@@ -718,6 +831,7 @@ VM_FN Value op_vperiod(Context& cx, const Value& obj) {
     const Patch* p = nullptr;
     const Form form = as_object(cx, obj, p);
     if (form == IS_EMPTY) return integer(0);
+    if (form == IS_UNKNOWN && is_odd_object(cx, obj)) return period_of_places(cx, obj, false);
     if (form != IS_PATCH) return refuse(form);
     for (u32 by = 1; by < p->h; by++) {
         u32 r = by;

@@ -225,41 +225,54 @@ VM_FN bool equal(Context& cx, const Value& a, const Value& b) {
     return compare(cx, a, b) == 0;
 }
 
+// Sort few items likewise.
+VM_FN void insert_by(Context& cx, Value* items, Value* keys, u64 n, bool descending) {
+    const bool apart = keys != items;
+    for (u64 k = 1; k < n; k++) {
+        const Value item = items[k], key = keys[k];
+        u64 at = k;
+        while (at > 0) {
+            const int c = compare(cx, key, keys[at - 1]);
+            if (descending ? c <= 0 : c >= 0) break;
+            items[at] = items[at - 1];
+            if (apart) keys[at] = keys[at - 1];
+            at--;
+        }
+        items[at] = item;
+        if (apart) keys[at] = key;
+    }
+}
+
 // Sort items in place by canonical order of keys (keys may be the items themselves), stably; false without memory.
 // With `keys` apart, both arrays are put in the order of the keys.
 VM_FN bool sort_by(Context& cx, Value* items, Value* keys, u64 n, bool descending) {
+    constexpr u64 few = 12, run = 8;
     const bool apart = keys != items;
-    if (n <= 12) {
-        for (u64 k = 1; k < n; k++) {
-            const Value item = items[k], key = keys[k];
-            u64 at = k;
-            while (at > 0) {
-                const int c = compare(cx, key, keys[at - 1]);
-                if (descending ? c <= 0 : c >= 0) break;
-                items[at] = items[at - 1];
-                if (apart) keys[at] = keys[at - 1];
-                at--;
-            }
-            items[at] = item;
-            if (apart) keys[at] = key;
-        }
+    if (n <= few) {
+        insert_by(cx, items, keys, n, descending);
         return true;
     }
     u8* mark = cx.arena.top;
     Value* spare = allocate_array<Value>(cx, n);
     Value* spare_keys = apart ? allocate_array<Value>(cx, n) : spare;
     if (!spare || !spare_keys) return false;
+    for (u64 k = 0; k < n; k += run) insert_by(cx, items + k, keys + k, least_of(run, n - k), descending);
     Value *from = items, *from_keys = keys, *to = spare, *to_keys = spare_keys;
-    for (u64 width = 1; width < n; width *= 2) {  // merge runs of `width` two by two
+    for (u64 width = run; width < n; width *= 2) {  // merge runs of `width` two by two
         for (u64 low = 0; low < n; low += 2 * width) {
             const u64 middle = least_of(low + width, n), high = least_of(low + 2 * width, n);
+            const auto is_behind = [&](u64 a, u64 b) {  // whether element a has to go behind b
+                const int c = compare(cx, from_keys[a], from_keys[b]);
+                return descending ? c < 0 : c > 0;
+            };
+            if (middle == high || !is_behind(middle - 1, middle)) {  // in order already: what is sorted often nearly is
+                memcpy(to + low, from + low, (high - low) * sizeof(Value));
+                if (apart) memcpy(to_keys + low, from_keys + low, (high - low) * sizeof(Value));
+                continue;
+            }
             u64 a = low, b = middle;
             for (u64 k = low; k < high; k++) {
-                bool left = a < middle;
-                if (left && b < high) {
-                    const int c = compare(cx, from_keys[a], from_keys[b]);
-                    left = descending ? c >= 0 : c <= 0;
-                }
+                const bool left = a < middle && (b == high || !is_behind(a, b));
                 const u64 source = left ? a++ : b++;
                 to[k] = from[source];
                 if (apart) to_keys[k] = from_keys[source];
@@ -285,7 +298,7 @@ struct CellRange {
     i32 top, bottom, left, right, low, high;
 };
 
-// Whether n values are all cells, and small patches could hold each colour of them.
+// The box and the least and greatest colour of n values; false if one is no cell.
 VM_FN bool get_cell_range(const Value* items, u64 n, CellRange& e) {
     e = CellRange{INT32_MAX, INT32_MIN, INT32_MAX, INT32_MIN, INT32_MAX, INT32_MIN};
     for (u64 k = 0; k < n; k++) {
@@ -298,36 +311,64 @@ VM_FN bool get_cell_range(const Value* items, u64 n, CellRange& e) {
         e.low = least_of(e.low, v.extra);
         e.high = greatest_of(e.high, v.extra);
     }
-    const i64 h = static_cast<i64>(e.bottom) - e.top, w = static_cast<i64>(e.right) - e.left;
-    const i64 colours = static_cast<i64>(e.high) - e.low;
-    return h < 64 && w < 64 && colours < 16;
+    return true;
+}
+
+// A mask for each colour, all over one box: cells of any colours, also of several at one location.
+struct ColourMasks {
+    i32 top, left, low;  // where the box begins; the least colour
+    u64 h, words, planes;
+    u64* rows;  // planes * h * words
+
+    VM_FN_MEMBER u64* row(i32 colour, i32 i) {
+        return rows + (static_cast<u64>(colour - low) * h + static_cast<u64>(i - top)) * words;
+    }
+    VM_FN_MEMBER void set(i32 colour, i32 i, i32 j) {
+        const u32 column = static_cast<u32>(j - left);
+        row(colour, i)[column >> 6] |= static_cast<u64>(1) << (column & 63);
+    }
+};
+
+// Make such masks; false without memory, or if they are too large for as few cells as there are.
+VM_FN bool new_colour_masks(Context& cx, ColourMasks& m, const CellRange& e, u64 cells) {
+    const i64 h = static_cast<i64>(e.bottom) - e.top + 1, w = static_cast<i64>(e.right) - e.left + 1;
+    const i64 planes = static_cast<i64>(e.high) - e.low + 1;
+    if (h > MOST_ROWS || w > MOST_COLUMNS || planes > UINT8_MAX) return false;
+    m = ColourMasks{e.top, e.left, e.low, static_cast<u64>(h), static_cast<u64>(w + 63) / 64, static_cast<u64>(planes), nullptr};
+    const u64 words = m.planes * m.h * m.words;
+    if (words > 1024 + 4 * cells) return false;
+    m.rows = allocate_array<u64>(cx, words);
+    if (!m.rows) return false;
+    memset(m.rows, 0, words * sizeof(u64));
+    return true;
+}
+
+// Write the cells of masks in canonical order; return how many there are.
+VM_FN u64 write_cells(const ColourMasks& m, Value* out) {
+    const u64* bits_at = m.rows;
+    u64 n = 0;
+    for (u64 plane = 0; plane < m.planes; plane++) {
+        for (u64 r = 0; r < m.h; r++) {
+            for (u64 word = 0; word < m.words; word++) {
+                for (u64 bits = *bits_at++; bits; bits &= bits - 1) {
+                    out[n++] = cell_of(m.low + static_cast<i32>(plane), m.top + static_cast<i32>(r),
+                                       m.left + static_cast<i32>(word * 64 + lowest_bit(bits)));
+                }
+            }
+        }
+    }
+    return n;
 }
 
 // Put cells in order and drop repeated ones, by a mask for each colour: quicker than sorting. False if they are not
 // what that is made for.
 VM_FN bool order_cells(Context& cx, Seq* seq) {
     CellRange e;
-    if (!get_cell_range(seq->items, seq->n, e)) return false;
-    const u64 h = static_cast<u64>(e.bottom - e.top) + 1, planes = static_cast<u64>(e.high - e.low) + 1;
     u8* mark = cx.arena.top;
-    u64* rows = allocate_array<u64>(cx, planes * h);
-    if (!rows) return false;
-    memset(rows, 0, planes * h * sizeof(u64));
-    for (u64 k = 0; k < seq->n; k++) {
-        const Value& v = seq->items[k];
-        const u64 row = static_cast<u64>(v.extra - e.low) * h + static_cast<u64>(v.at.i - e.top);
-        rows[row] |= static_cast<u64>(1) << (v.at.j - e.left);
-    }
-    u64 n = 0;
-    for (u64 plane = 0; plane < planes; plane++) {
-        for (u64 r = 0; r < h; r++) {
-            for (u64 bits = rows[plane * h + r]; bits; bits &= bits - 1) {
-                seq->items[n++] = cell_of(e.low + static_cast<i32>(plane), e.top + static_cast<i32>(r),
-                                          e.left + static_cast<i32>(lowest_bit(bits)));
-            }
-        }
-    }
-    seq->n = n;
+    ColourMasks m;
+    if (!get_cell_range(seq->items, seq->n, e) || !new_colour_masks(cx, m, e, seq->n)) return false;
+    for (u64 k = 0; k < seq->n; k++) m.set(seq->items[k].extra, seq->items[k].at.i, seq->items[k].at.j);
+    seq->n = write_cells(m, seq->items);
     cx.arena.top = mark;
     return true;
 }
@@ -335,23 +376,25 @@ VM_FN bool order_cells(Context& cx, Seq* seq) {
 // A number that is the same for equal patches.
 VM_FN u64 hash_patch(const Patch& p) {
     constexpr u64 odd = 0x9E3779B97F4A7C15u;
-    constexpr u64 most_words = 8;  // the first rows tell most patches apart
     const u64 place = (static_cast<u64>(static_cast<u32>(p.top)) << 32) | static_cast<u32>(p.left);
     u64 hash = (place ^ (static_cast<u64>(p.h) << 40) ^ (static_cast<u64>(p.w) << 20) ^ p.count) * odd;
     hash = (hash ^ (hash >> 29) ^ static_cast<u64>(p.colour) ^ (p.object ? odd : 0)) * odd;
-    const u64 words = least_of(static_cast<u64>(p.h) * p.words, most_words);
-    for (u64 k = 0; k < words; k++) hash = (hash ^ (hash >> 31) ^ p.rows[k]) * odd;
+    const u64 words = static_cast<u64>(p.h) * p.words;
+    hash = (hash ^ (hash >> 31) ^ p.rows[0]) * odd;  // a few rows tell most patches apart
+    hash = (hash ^ (hash >> 31) ^ p.rows[words / 2]) * odd;
+    hash = (hash ^ (hash >> 31) ^ p.rows[words - 1]) * odd;
     return hash ^ (hash >> 32);
 }
 
 // Drop patches and empty sets that are there already, so that only different ones have to be sorted: a loop over pairs
-// makes the same few patches over and over. What is something else stays. No memory: nothing is dropped.
-VM_FN void drop_repeated_patches(Context& cx, Seq* seq) {
-    u64 slots = 64;
-    while (slots < 2 * seq->n) slots *= 2;
+// makes the same few patches over and over. What is something else stays. False without memory: nothing is dropped then.
+VM_FN bool drop_repeated_patches(Context& cx, Seq* seq) {
+    u64 slots = 64, patches = 0;
+    for (u64 k = 0; k < seq->n; k++) patches += seq->items[k].tag == PATCH;
+    while (slots < 2 * patches) slots *= 2;
     u8* mark = cx.arena.top;
     u32* table = allocate_array<u32>(cx, slots);  // 1 + the number of an item that was kept
-    if (!table) return;
+    if (!table) return false;
     memset(table, 0, slots * sizeof(u32));
     u64 kept = 0;
     bool empty = false;
@@ -370,6 +413,7 @@ VM_FN void drop_repeated_patches(Context& cx, Seq* seq) {
     }
     seq->n = kept;
     cx.arena.top = mark;
+    return true;
 }
 
 // The canonical order of patches as far as their colours and their first two cells tell, as a number. False where these
@@ -396,7 +440,7 @@ VM_FN bool get_order_key(const Patch& p, i64& key) {
     return true;
 }
 
-// Put patches of one kind in order by their keys, which compare quickly; false if they are not all such patches.
+// Put different patches of one kind in order by their keys, which compare quickly; false if they are not all such ones.
 VM_FN bool order_patches(Context& cx, Seq* seq) {
     const u64 n = seq->n;
     Value* items = seq->items;
@@ -431,7 +475,10 @@ constexpr u64 MANY_ELEMENTS = 32;  // of a set of patches: beyond, it is worth t
 VM_FN Value make_set(Context& cx, Seq* seq) {
     const u64 n = seq->n;
     if (!n) return empty_set();
-    for (u64 k = 0; k < n; k++) seq->items[k] = smallest_form(seq->items[k]);
+    for (u64 k = 0; k < n; k++) {
+        const u8 form = seq->items[k].tag;
+        if (form == ROW || form == TUPLE) seq->items[k] = smallest_form(seq->items[k]);
+    }
     const u8 tag = seq->items[0].tag;
     if (tag == PAIR || tag == CELL) {
         u8* mark = cx.arena.top;
@@ -445,9 +492,10 @@ VM_FN Value make_set(Context& cx, Seq* seq) {
     while (ascending < n && compare(cx, seq->items[ascending - 1], seq->items[ascending]) < 0) ascending++;
     if (ascending == n) return of_seq(SET, seq);
     if (order_cells(cx, seq)) return of_seq(SET, seq);
-    const bool many_patches = n > MANY_ELEMENTS && is_set(seq->items[0]);
-    if (many_patches) drop_repeated_patches(cx, seq);
-    if (!(many_patches && order_patches(cx, seq)) && !sort_by(cx, seq->items, seq->items, seq->n, false)) return unhandled(R_ARENA);
+    if (n > MANY_ELEMENTS && is_set(seq->items[0]) && drop_repeated_patches(cx, seq) && order_patches(cx, seq)) {
+        return of_seq(SET, seq);
+    }
+    if (!sort_by(cx, seq->items, seq->items, seq->n, false)) return unhandled(R_ARENA);
     u64 kept = 1;
     for (u64 k = 1; k < seq->n; k++) {
         if (compare(cx, seq->items[k], seq->items[kept - 1]) != 0) seq->items[kept++] = seq->items[k];
