@@ -202,6 +202,8 @@ def _mapply(tracer: Tracer, function: Any, container: Any) -> Any:
 
 
 def _mapped(tracer: Tracer, kind: str, function: Any, container: Any) -> Any:
+    if _is_known(container) and not container:
+        return container  # the function, which may be none, is not called; nor is an element, which may be one
     if _holds_functions(container):
         return _unrolled(tracer, kind, function, container)
     source = _source(tracer, container)
@@ -313,6 +315,8 @@ def _keeping(name: str, kind: str) -> Handler:
     """Return the handler of a primitive whose value is a container of selected elements."""
 
     def handler(tracer: Tracer, container: Any, function: Any) -> Any:
+        if _is_known(container) and not container:
+            return () if kind == "order" else container
         value, source = _selected(tracer, name, kind, container, function)
         if source is None:
             return value

@@ -7,6 +7,7 @@ A traced program runs once, on no values. So nothing in it may depend on values 
 from __future__ import annotations
 
 import ast
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -146,7 +147,12 @@ class Watch:
             caller = frame.f_back
             if opaque.is_program(frame):
                 self._executed[id(code)] = code
-            elif caller is not None and opaque.is_program(caller) and not opaque.is_ours(code):
+            elif (
+                caller is not None
+                and opaque.is_program(caller)
+                and not opaque.is_ours(code)
+                and not _handles_signals(code)
+            ):
                 raise opaque.refusal(f"calls {code.co_name} of {code.co_filename}, which is not part of the DSL")
         elif event == "c_call" and opaque.is_program(frame):
             self._check_builtin(argument, frame.f_globals)
@@ -174,6 +180,12 @@ class Watch:
             for line, what in _read(code.co_filename).offences:
                 if first <= line <= last:
                     raise Untraceable(f"{code.co_name} {what}", code.co_filename, line)
+
+
+def _handles_signals(code: CodeType) -> bool:
+    """Whether code is that of a signal handler, which Python calls as if the program did."""
+    handlers = map(signal.getsignal, signal.valid_signals())
+    return any(getattr(getattr(own, "__func__", own), "__code__", None) is code for own in handlers)
 
 
 def _lines(code: CodeType) -> tuple[int, int]:

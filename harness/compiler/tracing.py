@@ -16,7 +16,7 @@ from harness.compiler.ir import Graph, Node
 from harness.compiler.opaque import Symbol, Text
 from harness.compiler.primitives import TRACING_NAMESPACE
 from harness.compiler.sources import Watch
-from harness.compiler.time_limit import TimeLimit
+from harness.compiler.time_limit import TimeLimit, TooLong
 from harness.compiler.tracer import Kind, Tracer, kind_of, tracers
 
 INPUTS: dict[ProgramKind, int] = {"solver": 1, "batt": 3}
@@ -142,7 +142,7 @@ def _run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     with Watch() as watch, TimeLimit():
         try:
             returned = function(*arguments)
-        except Untraceable:
+        except (Untraceable, TooLong):
             raise opaque.refusals[0] from None
         except Exception as error:
             if opaque.refusals:

@@ -41,11 +41,23 @@ class _Compiled:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What the machine evaluates: units, samples and first results of its runs; run and result of each pair, or -1."""
+    """What the machine evaluates for some pairs.
 
-    units: NDArray[np.int64]
-    samples: NDArray[np.int64]
-    first: NDArray[np.int64]
+    Attributes:
+        pairs: int64 [pairs, 2], a copy of what it is for.
+        units: uint32 [runs], of each run.
+        samples: uint32 [runs], of each run, as the machine numbers them.
+        first: uint64 [runs], the first result of each run.
+        results: how many there are.
+        run: int64 [pairs], the run of each pair, or -1 where its program is not compiled.
+        result: int64 [pairs], likewise its result.
+    """
+
+    pairs: NDArray[np.int64]
+    units: NDArray[np.uint32]
+    samples: NDArray[np.uint32]
+    first: NDArray[np.uint64]
+    results: int
     run: NDArray[np.int64]
     result: NDArray[np.int64]
 
@@ -181,6 +193,7 @@ class Engine:
         self._packed: dict[Kind, NDArray[np.int64]] = {}  # the machine's number of each sample, or -1
         self._native = native.NativeEngine()
         self._sizes: list[int] = []  # of each unit: how many programs
+        self._planned: _Plan | None = None  # the last one: the same pairs are often evaluated again
 
     def __enter__(self) -> Engine:
         """Return the engine, to be closed at the end of the block."""
@@ -251,7 +264,7 @@ class Engine:
     def clear_programs(self) -> None:
         """Forget all programs, and free their memory; numbers begin at 0 again. Samples stay."""
         self._native.clear_units()
-        self.programs, self._sizes = [], []
+        self.programs, self._sizes, self._planned = [], [], None
 
     def add_samples(
         self, samples: Sequence[Sample], pairs: Mapping[str, Sequence[tuple[Grid, Grid | None]]] | None = None
@@ -301,8 +314,19 @@ class Engine:
                 known[sample] = self._native.add_sample([encoding.encode(value) for value in values])
         return known[samples]
 
-    def _plan(self, programs: NDArray[np.int64], samples: NDArray[np.int64]) -> _Plan:
-        """Say what the machine has to evaluate. Pairs whose programs share a unit are one evaluation."""
+    def _plan(self, pairs: NDArray[np.int64]) -> _Plan:
+        """Say what the machine has to evaluate. Pairs whose programs share a unit are one evaluation.
+
+        Raises:
+            IndexError: there is no such program or sample.
+        """
+        if self._planned is not None and np.array_equal(self._planned.pairs, pairs):
+            return self._planned
+        for column, known, name in ((0, len(self.programs), "program"), (1, len(self.samples), "sample")):
+            unknown = pairs[(pairs[:, column] < 0) | (pairs[:, column] >= known), column]
+            if len(unknown):
+                raise IndexError(f"there is no {name} {unknown[0]}, but {known} of them, from 0 on")
+        programs, samples = pairs[:, 0], pairs[:, 1]
         units = np.array([own.unit for own in self.programs], np.int64)[programs]
         places = np.array([own.position for own in self.programs], np.int64)[programs]
         batts = np.array([own.program.kind == "batt" for own in self.programs], bool)[programs]
@@ -318,7 +342,18 @@ class Engine:
         run, result = np.full(len(programs), -1, np.int64), np.full(len(programs), -1, np.int64)
         run[compiled] = inverse
         result[compiled] = first[inverse] + places[compiled]
-        return _Plan(keys // most, keys % most, first, run, result)
+        kept = pairs.copy()
+        kept.flags.writeable = False  # evaluations share it
+        self._planned = _Plan(
+            kept,
+            (keys // most).astype(np.uint32),
+            (keys % most).astype(np.uint32),
+            first[:-1].astype(np.uint64),
+            int(first[-1]),
+            run,
+            result,
+        )
+        return self._planned
 
     def evaluate(
         self,
@@ -345,18 +380,13 @@ class Engine:
         if pairs is None:
             pairs = np.indices((len(self.programs), len(self.samples))).reshape(2, -1).T
         wanted = np.asarray(pairs if isinstance(pairs, np.ndarray) else list(pairs), np.int64).reshape(-1, 2)
-        for column, known, name in ((0, len(self.programs), "program"), (1, len(self.samples), "sample")):
-            unknown = wanted[(wanted[:, column] < 0) | (wanted[:, column] >= known), column]
-            if len(unknown):
-                raise IndexError(f"there is no {name} {unknown[0]}, but {known} of them, from 0 on")
-        programs, samples = wanted[:, 0], wanted[:, 1]
-        plan = self._plan(programs, samples)
+        plan = self._plan(wanted)
         start = perf_counter()
         evaluated = self._native.evaluate(
-            plan.units.astype(np.uint32),
-            plan.samples.astype(np.uint32),
-            plan.first[:-1].astype(np.uint64),
-            int(plan.first[-1]),
+            plan.units,
+            plan.samples,
+            plan.first,
+            plan.results,
             threads=self.threads,
             limits=self.limits,
             outputs=outputs,
@@ -376,8 +406,8 @@ class Engine:
             nanoseconds = np.zeros(len(wanted), np.uint64)
             nanoseconds[compiled] = evaluated.nanoseconds[plan.run[compiled]]
         found = Evaluation(
-            programs=programs,
-            samples=samples,
+            programs=plan.pairs[:, 0],
+            samples=plan.pairs[:, 1],
             status=spread(evaluated.status, NOT_HANDLED),
             reason=spread(evaluated.reason, NOT_COMPILED),
             equal=spread(evaluated.equal, UNKNOWN),

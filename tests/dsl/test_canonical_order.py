@@ -170,3 +170,14 @@ def test_functions_are_ordered_by_what_they_are_not_by_where_they_lie_in_memory(
     expected = [functions.index(function) for function in ordered(frozenset(functions))]
     assert [again.index(function) for function in ordered(frozenset(again))] == expected
     assert ordered(frozenset({increment, frozenset({1})}))[0] == frozenset({1})
+
+
+def test_functions_of_one_line_are_ordered_by_where_they_stand_in_it() -> None:
+    # Three of one name and line, that close over nothing: only memory told them apart before.
+    for _ in range(20):
+        made = [f for f in (lambda e: 1, lambda e: (2, lambda e: e), lambda e: 3)]  # noqa: C416 - new ones each time
+        assert ordered(frozenset(made)) == tuple(made)
+        _keep.append(made)
+
+
+_keep: list[Any] = []  # so that the next are elsewhere in memory

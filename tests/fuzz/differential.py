@@ -18,9 +18,9 @@ from harness.batt.loader import Program, load_programs
 from harness.dsl.types import Grid
 from harness.samples import Sample
 from harness.vm.engine import NOT_COMPILED, REASONS
-from harness.vm.native import FAILED, NOT_HANDLED, OK, STATUS_NAMES
+from harness.vm.native import EQUAL, FAILED, NOT_HANDLED, OK, STATUS_NAMES
 from tests.fuzz.grids import random_grid
-from tests.fuzz.programs import Generator, Statement, body, dependencies, is_function
+from tests.fuzz.programs import Generator, Statement, body, dependencies, is_function, statement
 
 GRIDS = 400  # of a run
 GRIDS_PER_CHUNK = 6
@@ -114,8 +114,8 @@ def guarded(statements: Sequence[Statement]) -> list[str]:
     Functions in sets are ordered by the lines that make them: these stand in the order of the statements here too.
     """
     lines = [f"    out = [FAILURE] * {len(statements)}"]
-    for number, statement in enumerate(statements):
-        attempt = f"        x{number} = {statement.text}\n        out[{number}] = x{number}"
+    for number, own in enumerate(statements):
+        attempt = f"        x{number} = {own.text}\n        out[{number}] = x{number}"
         lines.append(f"    try:\n{attempt}\n    except TRANSIENT:\n        out[{number}] = DROPPED")
         lines.append("    except Exception:\n        pass")
     return [*lines, "    return out"]
@@ -161,7 +161,7 @@ class Differential:
         self._folder = tempfile.TemporaryDirectory()
         self._file = Path(self._folder.name) / "fuzz.py"
         self.engine = engine()
-        self.engine.add_samples([Sample("fuzz", str(k), "train", grid, None) for k, grid in enumerate(self.grids)])
+        self.engine.add_samples([Sample("fuzz", str(k), "train", grid, grid) for k, grid in enumerate(self.grids)])
 
     def __enter__(self) -> Differential:
         """Return it."""
@@ -232,6 +232,9 @@ class Differential:
                     tally.fell_back[_short(refusal) if reason == NOT_COMPILED else REASONS[reason]] += 1
                     continue
                 outcome = self._outcome(found, pair, status)
+                is_expected = int(found.equal[pair]) == EQUAL
+                if is_expected != same(value, self.grids[g]):
+                    outcome = f"{outcome}, compared with the expected output: {is_expected}"
                 if not same(value, outcome):
                     tally.differences.append(Difference(lists[at], number, self.grids[g], merged, value, outcome))
         self.engine.clear_programs()
@@ -258,6 +261,24 @@ def holds_functions(value: Any) -> bool:
     if isinstance(value, tuple | frozenset):
         return any(map(holds_functions, value))
     return callable(value)
+
+
+def assert_agrees(grid: Grid, texts: Sequence[str], *, all_handled: bool = False) -> None:
+    """Compare a program, alone and merged with others.
+
+    Args:
+        grid: its input, ``x0``.
+        texts: expressions for x1, x2, ...; each is compared.
+        all_handled: whether it is a failure that something is left to the reference.
+    """
+    statements = [statement("I", "G"), *[statement(text, "A") for text in texts]]
+    tally = Tally()
+    with Differential([grid]) as differential:
+        for merged in (False, True):
+            differential.compare([statements], [0], merged, tally)
+    assert tally.evaluations == 2 * len(texts)
+    assert not tally.differences, tally.differences[0]
+    assert not (all_handled and tally.fell_back), tally.fell_back
 
 
 def fuzz(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -182,17 +183,13 @@ def _turned(grid: Grid, turned: bool) -> Grid:
 
 
 def as_test(difference: Difference) -> str:
-    """Return a difference as an entry of ``FOUND`` in ``tests/fuzz/test_found.py``."""
-    statements = difference.statements
-    lines = [f"x{k} = {statements[k].text}" for k in range(1, difference.number + 1)]
-    text = "\n".join([f'        "{line}",' for line in (line.replace('"', "'") for line in lines)])
+    """Return a difference as a test, to be put into ``tests/fuzz/test_odd_values.py``."""
+    texts = [difference.statements[k].text for k in range(1, difference.number + 1)]
     return "\n".join(
         [
-            f"# the reference: {str(difference.expected)[:100]}; the engine: {str(difference.found)[:100]}",
-            "    (",
-            f"        {difference.grid!r},",
-            text,
-            "    ),",
+            f"def test_{zlib.crc32(difference.source.encode()):08x}() -> None:",
+            f"    # The reference: {str(difference.expected)[:90]}; the machine: {str(difference.found)[:90]}.",
+            f"    assert_agrees({difference.grid!r}, {texts!r})",
         ]
     )
 

@@ -53,7 +53,7 @@ def solve_overflows(I):
     return power(double, 70)(height(I))
 
 def batt(task_id, S, I, C, log_path):
-    return [(task_id, mapply(first, S))], [(1, log_path, rot90(I)), (2, "C", C)]
+    return [(task_id, mapply(first, S))], [(1, log_path, rot90(I)), (2, "C", extract(p_g(I), positive))]
 """
 TASKS = ["turns", "fails", "branches", "branches_and_raises", "overflows"]
 ENDLESS = """
@@ -187,6 +187,7 @@ def test_a_run_reports_what_fell_back_and_what_primitives_cost(folder, tmp_path)
         assert calls["solve_turns", mode, "rot90"] == 3
         assert calls["solve_fails", mode, "palette"] == 3
         assert calls["batt", mode, "mapply"] == 4  # of 15 evaluations, 4 are profiled
+        assert calls["batt", mode, "extract"] == 4
     assert set(rows.program[rows["mode"] == "native_cpu"]) == {"solve_turns", "solve_fails", "batt"}
     seconds = rows.groupby("mode")["seconds"].sum()
     assert 0 < seconds["native_cpu"] < seconds["sequential"]

@@ -66,8 +66,7 @@ public:
     // Decode the next value of `in`. FAIL or UNHANDLED(R_DEPTH) where that cannot be done.
     Value keep(Reader& in) {
         const Reader start = in;
-        for (u64 size = SMALLEST;; size *= 4) {
-            if (chunks_.empty()) add(SMALLEST);
+        while (true) {
             u8* const mark = cx_.arena.top;
             const Value v = decode(cx_, in);
             if (cx_.too_deep) {
@@ -77,19 +76,19 @@ public:
             if (v.tag != UNHANDLED || v.num != R_ARENA) return v;
             cx_.arena.top = mark;
             in = start;
-            add(std::max(size, bytes_left(in)));
+            add(std::max(size_, bytes_left(in)));
+            size_ *= 2;
         }
     }
 
 private:
-    static constexpr u64 SMALLEST = 1 << 16;
-
     void add(u64 size) {
         chunks_.push_back(std::make_unique<Memory>(size));
         cx_.arena = chunks_.back()->arena();
     }
 
     std::vector<std::unique_ptr<Memory>> chunks_;
+    u64 size_ = 1 << 12;  // of the next: units have few large constants or none, and should lie side by side
     Context cx_{{nullptr, nullptr, nullptr}, 0, false};
 };
 
@@ -159,6 +158,7 @@ constexpr u64 MOST_AT_ONCE = 4;
 class Engine {
 public:
     std::vector<std::unique_ptr<StoredUnit>> units;
+    u32 most_registers = 1;  // of a unit
     std::vector<Sample> samples;
     std::vector<Value> inputs;
     Store store;
@@ -170,8 +170,6 @@ public:
 
     // Evaluate a job that has been checked.
     void evaluate(Job& job) {
-        u32 registers = 1;
-        for (const auto& unit : units) registers = std::max(registers, unit->unit.registers);
         counters.assign(COUNTERS, Counter{0, 0, 0});
         outputs.assign(job.want_outputs ? job.results : 0, Output{0, 0, 0});
         std::fill(job.status, job.status + job.results, static_cast<u8>(NOT_RUN));
@@ -184,7 +182,7 @@ public:
                 worker.reset();
                 worker = std::make_unique<Worker>(job.arena_bytes);
             }
-            worker->begin(registers);
+            worker->begin(most_registers);
         }
         std::atomic<u64> next{0};
         {

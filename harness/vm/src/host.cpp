@@ -65,18 +65,24 @@ int decode_all(Store& store, const u8* bytes, u64 size, u64 count, const char* w
     return OK;
 }
 
+// Why a pair cannot be evaluated; null if it can.
+const char* find_fault(const Engine& engine, const Job& job, u64 pair) {
+    if (job.units[pair] >= engine.units.size()) return "there is no such unit";
+    if (job.samples[pair] >= engine.samples.size()) return "there is no such sample";
+    const Unit& unit = engine.units[job.units[pair]]->unit;
+    if (unit.inputs != engine.samples[job.samples[pair]].inputs) {
+        return "the unit does not take as many inputs as the sample has";
+    }
+    if (job.first_result[pair] > job.results || unit.programs > job.results - job.first_result[pair]) {
+        return "its results lie outside of the arrays";
+    }
+    return nullptr;
+}
+
 int check(const Engine& engine, const Job& job) {
     for (u64 pair = 0; pair < job.pairs; pair++) {
-        const std::string where = "pair " + std::to_string(pair);
-        if (job.units[pair] >= engine.units.size()) return error(BAD_ARGUMENT, where + ": there is no such unit");
-        if (job.samples[pair] >= engine.samples.size()) return error(BAD_ARGUMENT, where + ": there is no such sample");
-        const Unit& unit = engine.units[job.units[pair]]->unit;
-        if (unit.inputs != engine.samples[job.samples[pair]].inputs) {
-            return error(BAD_ARGUMENT, where + ": the unit does not take as many inputs as the sample has");
-        }
-        if (job.first_result[pair] > job.results || unit.programs > job.results - job.first_result[pair]) {
-            return error(BAD_ARGUMENT, where + ": its results lie outside of the arrays");
-        }
+        const char* fault = find_fault(engine, job, pair);
+        if (fault) return error(BAD_ARGUMENT, "pair " + std::to_string(pair) + ": " + fault);
     }
     return OK;
 }
@@ -129,6 +135,7 @@ VM_API int vm_add_unit(Engine* engine, const u16* code, u32 n, u32 registers, u3
         unit.behind = stored->behind.data();
         *id = static_cast<u32>(own.units.size());
         own.units.push_back(std::move(stored));
+        own.most_registers = std::max(own.most_registers, registers);
         return OK;
     });
 }

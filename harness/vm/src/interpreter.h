@@ -58,7 +58,8 @@ struct Frame {
     u64 row, column;    // and which elements come next
     Value container, rank;
     const Value *items, *others;
-    Value* results;
+    Seq* results;
+    bool unordered;  // whether neither the order of the results matters nor how often one is there
     u8 *loop_mark, *mark;  // of the arena, where the loop and where the iteration began
 };
 
@@ -201,6 +202,13 @@ VM_FN void release(Context& cx, u8* mark, Value& v) {
     }
 }
 
+VM_FN bool is_empty_set(const Value& v) { return v.tag == SET && !v.seq; }
+
+// Whether v is the empty set and the last of `results` too: most of what a loop over pairs makes.
+VM_FN bool is_repeated(const Seq& results, const Value& v) {
+    return is_empty_set(v) && results.n && is_empty_set(results.items[results.n - 1]);
+}
+
 VM_FN bool takes_two(u8 kind) { return kind == LOOP_zip || kind == LOOP_zip_merge || kind == LOOP_product; }
 VM_FN bool takes_rank(u8 kind) { return kind == LOOP_arg_rank || kind == LOOP_val_rank; }
 
@@ -251,7 +259,7 @@ struct Machine {
 
     VM_FN_MEMBER Value finish(Frame& f) {
         const u64 since = COUNTING ? VM_CYCLES() : 0;
-        Value v = finish_loop(cx, f.kind, f.container, f.items, f.results, f.n, f.rank);
+        Value v = finish_loop(cx, f.kind, f.container, f.items, f.results, f.rank);
         release(cx, f.loop_mark, v);
         if (COUNTING) count(static_cast<u32>(OPCODES) + f.kind, f.n, since);
         return v;
@@ -281,20 +289,23 @@ struct Machine {
         f.container = a;
         f.rank = takes_rank(kind) ? registers[at[7]] : none();
         f.items = f.others = nullptr;
-        f.results = nullptr;
+        f.unordered = kind == LOOP_product || (kind == LOOP_map && is_set(a));
         if (COUNTING) {
             counters[CONTROL_loop].executions++;
             counters[CONTROL_loop].elements += f.n;
         }
-        if (!f.n) {
-            v = finish(f);
-            return false;
+        if (f.n) {
+            f.items = items_of(cx, a);
+            if (two) f.others = items_of(cx, b);
         }
-        f.items = items_of(cx, a);
-        if (two) f.others = items_of(cx, b);
-        f.results = allocate_array<Value>(cx, f.n);
         v = unhandled(R_ARENA);
-        return f.items && (!two || f.others) && f.results;
+        if (f.n && (!f.items || (two && !f.others))) return false;
+        f.results = new_seq(cx, f.n);
+        if (!f.results) return false;
+        f.results->n = 0;
+        if (f.n) return true;
+        v = finish(f);
+        return false;
     }
 
     VM_FN_MEMBER bool enter_repeat(const u16* at, Frame& f, Value& v) {
@@ -326,9 +337,10 @@ struct Machine {
             registers[f.element] = v;
             return f.k < f.n;
         }
-        f.results[f.k - 1] = v;
+        if (!f.unordered || !is_repeated(*f.results, v)) f.results->items[f.results->n++] = v;
         if (f.kind == LOOP_extract && is_tuple(f.container) && is_truthy(v)) {
             v = f.items[f.k - 1];
+            if (COUNTING) count(static_cast<u32>(OPCODES) + f.kind, f.k, VM_CYCLES());
             return false;
         }
         if (f.k < f.n) return true;
@@ -336,28 +348,35 @@ struct Machine {
         return false;
     }
 
-    // Whether the body of the loop at hand is a single operation.
-    VM_FN_MEMBER bool is_short(const Frame& f) const {
+    // The instruction `next` of a loop whose body is nothing but operations; else null.
+    VM_FN_MEMBER const u16* end_of_plain_body(const Frame& f) const {
         const u16* at = unit.code + static_cast<u64>(f.body) * FIELDS;
-        const u16* behind = at + FIELDS;
-        return at[0] >= CONTROLS && behind[0] == CONTROL_next && behind[2] == at[1];
+        while (at[0] >= CONTROLS) at += FIELDS;
+        return at[0] == CONTROL_next ? at : nullptr;
     }
 
-    // Go on with a loop whose body is short, and whose next iteration has begun, until it ends (then v is its result),
-    // fails (STOPPED; v is why, and the operation is that at pc), or is given up: most loops are such ones, and need not
-    // go through the instructions.
-    VM_FN_MEMBER Ending run_short(Frame& f, Value& v) {
-        const u16* at = unit.code + static_cast<u64>(f.body) * FIELDS;
-        u32 until_poll = POLL_INTERVAL;
+    // Go on with a loop whose next iteration has begun, and whose body is operations and `next`, until it ends (then v is
+    // its result), fails (STOPPED; v is why), or is given up. Most loops are such ones, and are quicker by themselves.
+    VM_NOINLINE_MEMBER Ending run_plain_body(Frame& f, const u16* next, Value& v) {
+        const u16* body = unit.code + static_cast<u64>(f.body) * FIELDS;
+        const i64 instructions = (next - body) / static_cast<i64>(FIELDS) + 1;
+        i64 until_poll = POLL_INTERVAL;
         while (true) {
-            if ((cx.fuel -= 2) < 0) return OUT_OF_FUEL;
-            if (--until_poll == 0) {
+            if ((cx.fuel -= instructions) < 0) return OUT_OF_FUEL;
+            if ((until_poll -= instructions) <= 0) {
                 if (limits.cancel && *limits.cancel) return CANCELLED;
                 until_poll = POLL_INTERVAL;
             }
-            const Words words = operation(at);
-            store(v, words);
-            if (is_bad(words)) return STOPPED;
+            for (const u16* at = body; at != next; at += FIELDS) {
+                const Words words = operation(at);
+                if (is_bad(words)) {
+                    v = value_of(words);
+                    return STOPPED;
+                }
+                store(registers[at[1]], words);
+            }
+            v = registers[next[2]];
+            if (is_bad(v)) return STOPPED;
             if (!leave_iteration(f, v)) return ENDED;
             if (!iterate(f)) return OUT_OF_FUEL;
         }
@@ -422,8 +441,9 @@ struct Machine {
                     if (at[0] == CONTROL_loop ? enter_loop(at, f, v) : enter_repeat(at, f, v)) {
                         depth++;
                         if (!iterate(f)) return OUT_OF_FUEL;
-                        if (f.op != CONTROL_loop || !is_short(f)) continue;
-                        ending = run_short(f, v);
+                        const u16* next = end_of_plain_body(f);
+                        if (!next) continue;
+                        ending = run_plain_body(f, next, v);
                         if (ending == OUT_OF_FUEL || ending == CANCELLED) return ending;
                         if (ending == ENDED) depth--;
                         pc = f.behind;

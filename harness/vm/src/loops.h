@@ -48,13 +48,14 @@ VM_FN Value result_of_rank(Context& cx, Value* results, u64 n, const Value& rank
     return sort_by(cx, results, results, n, false) ? results[place] : unhandled(R_ARENA);
 }
 
-// What a loop over a container is worth. `items` are the n elements in the order of iteration, `results` what the body
-// made of them (of a zip or a product: n results, `items` is not looked at); the results may be overwritten.
-VM_FN Value finish_loop(Context& cx, u8 kind, const Value& container, const Value* items, Value* results, u64 n,
-                        const Value& rank) {
+// What a loop over a container is worth. `items` are the elements in the order of iteration, `made` what the body made
+// of them, which is used up (of a product, and of a map of a set, in any order; `items` is not looked at then).
+VM_FN Value finish_loop(Context& cx, u8 kind, const Value& container, const Value* items, Seq* made, const Value& rank) {
     if (!is_container(container)) return fail();
+    Value* results = made->items;
+    const u64 n = made->n;
     switch (kind) {
-        case LOOP_map: return container_of(cx, is_tuple(container), results, n);
+        case LOOP_map: return is_tuple(container) ? tuple_of(cx, results, n) : make_set(cx, made);
         case LOOP_map_merge:
             return is_tuple(container) ? merged_tuple(cx, results, n) : merged_set(cx, results, n);
         case LOOP_filter: return kept_items(cx, container, items, [&](u64 k) { return is_truthy(results[k]); });
@@ -68,7 +69,7 @@ VM_FN Value finish_loop(Context& cx, u8 kind, const Value& container, const Valu
         case LOOP_val_rank: return result_of_rank(cx, results, n, rank);
         case LOOP_zip: return tuple_of(cx, results, n);
         case LOOP_zip_merge: return merged_tuple(cx, results, n);
-        case LOOP_product: return set_of(cx, results, n);
+        case LOOP_product: return make_set(cx, made);
         default: return unhandled(R_FORM);
     }
 }

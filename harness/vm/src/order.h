@@ -97,12 +97,26 @@ VM_FN bool has_behind(const Patch& p, i64 r, i64 k) {
     return false;
 }
 
+// compare_masks where all columns, from `left` on, fit in one word.
+VM_FN int compare_narrow_masks(const Patch& a, const Patch& b, i64 left) {
+    const u32 rows = least_of(a.h, b.h);
+    const i64 of_a = a.left - left, of_b = b.left - left;
+    u32 r = 0;
+    while (r < rows && a.rows[r] << of_a == b.rows[r] << of_b) r++;
+    if (r == rows) return sign_of(a.h, b.h);
+    const u64 bits = a.rows[r] << of_a;
+    const u32 bit = lowest_bit(bits ^ b.rows[r] << of_b);
+    const bool in_a = (bits >> bit) & 1;
+    return has_behind(in_a ? b : a, r, bit - (in_a ? of_b : of_a)) == in_a ? -1 : 1;
+}
+
 // Of two sets of locations, or two objects of one colour, whose boxes begin in the same row: what decides is the first
 // location that only one of them has. This one is less if the other goes on behind it, else the longer, so greater.
 VM_FN int compare_masks(const Patch& a, const Patch& b) {
     const u32 rows = greatest_of(a.h, b.h);
     const i64 left = least_of(a.left, b.left);
     const i64 right = greatest_of(static_cast<i64>(a.left) + a.w, static_cast<i64>(b.left) + b.w);
+    if (a.words == 1 && b.words == 1 && right - left <= 64) return compare_narrow_masks(a, b, left);
     for (u32 r = 0; r < rows; r++) {
         if (r == a.h || r == b.h) return r == a.h ? -1 : 1;
         for (i64 from = left; from < right; from += 64) {

@@ -14,12 +14,14 @@
 #define VM_FN __device__ static inline
 #define VM_FN_MEMBER __device__ inline
 #define VM_INLINE_MEMBER __device__ __forceinline__
+#define VM_NOINLINE_MEMBER __device__ __noinline__
 #define VM_FN_STATIC __device__ static
 #define VM_NOINLINE __device__ static __noinline__
 #else
 #define VM_FN static inline
 #define VM_FN_MEMBER inline
 #define VM_INLINE_MEMBER inline __attribute__((always_inline))
+#define VM_NOINLINE_MEMBER __attribute__((noinline))
 #define VM_FN_STATIC static inline
 #define VM_NOINLINE static __attribute__((noinline))
 #endif

@@ -1,0 +1,81 @@
+"""Programs that loop without end while they are traced are refused, and nothing else is disturbed by that."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from harness.batt.loader import Program, load_programs
+from harness.compiler import Untraceable, time_limit, trace
+
+SOURCE = """
+from dsl import *
+
+def solve_loops(I):
+    while True:
+        pass
+
+def solve_catches(I):
+    while True:
+        try:
+            I = rot90(I)
+        except Exception:
+            pass
+
+def solve_takes_a_while(I):
+    for _ in range(3_000_000):
+        pass
+    return rot90(I)
+"""
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Callable[[str], Program]:
+    (tmp_path / "endless.py").write_text(SOURCE)
+
+    def one(name: str) -> Program:
+        ((program,), _) = load_programs([f"{tmp_path / 'endless.py'}:{name}"])
+        return program
+
+    return one
+
+
+@pytest.fixture
+def alarms() -> list[int]:
+    """What a handler of somebody else's gets of the alarm, which it has set."""
+    seen: list[int] = []
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+
+    before = signal.signal(signal.SIGALRM, ring)
+    yield seen
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("name", ["solve_loops", "solve_catches"])
+def test_an_endless_loop_is_refused_with_its_line(load, monkeypatch, name):
+    monkeypatch.setattr(time_limit, "MOST_SECONDS", 0.2)
+    before = signal.getsignal(signal.SIGALRM)
+    start = time.monotonic()
+    with pytest.raises(Untraceable, match=r"does not end: it ran past 0.2 s") as refused:
+        trace(load(name))
+    assert time.monotonic() - start < 10
+    assert refused.value.file.endswith("endless.py")
+    assert name in SOURCE.splitlines()[refused.value.line - 1] or refused.value.line > 4
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getsignal(signal.SIGALRM) == before
+
+
+def test_somebody_elses_alarm_is_left_alone_and_no_reason_to_refuse(load, monkeypatch, alarms):
+    monkeypatch.setattr(time_limit, "MOST_SECONDS", 0.001)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    assert trace(load("solve_takes_a_while")).results
+    assert alarms
+    assert signal.getitimer(signal.ITIMER_REAL)[1] > 0
