@@ -47,6 +47,7 @@ def examine() -> Iterator[Finding]:
     memory = psutil.virtual_memory()
     yield Finding("memory", "ok", f"{memory.available / 2**30:.1f} GiB free of {memory.total / 2**30:.1f}")
     yield _data()
+    yield _library()
     yield from _cuda()
     yield from _kaggle()
 
@@ -77,6 +78,16 @@ def _packages() -> Iterator[Finding]:
         yield Finding("packages", "broken", "; ".join(wrong), "run: make setup")
     else:
         yield Finding("packages", "ok", "all that are needed, in versions that fit")
+
+
+def _library() -> Finding:
+    """Look whether the virtual machine's library is there, and is of these sources."""
+    from harness.vm import build, native  # noqa: PLC0415 - loads the library, only when asked
+
+    reason = native.unavailable()
+    if reason:
+        return Finding("native library", "absent", reason, "until then native_cpu is skipped, and all else works")
+    return Finding("native library", "ok", build.library_path(build.has_level()).name)
 
 
 def _kernel() -> Finding:

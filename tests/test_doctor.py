@@ -11,6 +11,7 @@ import pytest
 
 from harness.doctor import Finding, describe, examine
 from harness.measure.environment import describe_environment, gpus, usable_cpus
+from harness.vm.native import unavailable
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,7 @@ def test_what_is_absent_comes_with_what_to_do(findings):
         if finding.verdict != "ok":
             assert finding.advice, finding
     assert (findings["GPUs"].verdict == "ok") == gpus()["available"]
+    assert (findings["native library"].verdict == "ok") == (unavailable() is None)
     if importlib.util.find_spec("cupy") is None:
         assert findings["CuPy"].verdict == "absent"
         assert "cuda12" in findings["CuPy"].advice

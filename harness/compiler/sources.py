@@ -6,9 +6,12 @@ A traced program runs once, on no values. So nothing in it may depend on values 
 
 from __future__ import annotations
 
+import _weakrefset
 import ast
+import gc
 import signal
 import sys
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -35,6 +38,7 @@ _BUILTINS = frozenset(
         *("next", "setattr", "delattr"),
     }
 )
+_OF_WEAK_REFERENCES = frozenset({weakref.__file__, _weakrefset.__file__})
 _PURE_MODULES = frozenset({"builtins", "_functools", "itertools", "_operator", "math", "_collections"})
 _MUTATING = frozenset(
     {
@@ -151,7 +155,7 @@ class Watch:
                 caller is not None
                 and opaque.is_program(caller)
                 and not opaque.is_ours(code)
-                and not _handles_signals(code)
+                and not _is_asynchronous(code)
             ):
                 raise opaque.refusal(f"calls {code.co_name} of {code.co_filename}, which is not part of the DSL")
         elif event == "c_call" and opaque.is_program(frame):
@@ -182,9 +186,11 @@ class Watch:
                     raise Untraceable(f"{code.co_name} {what}", code.co_filename, line)
 
 
-def _handles_signals(code: CodeType) -> bool:
-    """Whether code is that of a signal handler, which Python calls as if the program did."""
-    handlers = map(signal.getsignal, signal.valid_signals())
+def _is_asynchronous(code: CodeType) -> bool:
+    """Whether code is what Python calls between two steps of any program: handlers of signals, and of garbage."""
+    if code.co_name == "__del__" or code.co_filename in _OF_WEAK_REFERENCES:
+        return True
+    handlers = [*map(signal.getsignal, signal.valid_signals()), *gc.callbacks]
     return any(getattr(getattr(own, "__func__", own), "__code__", None) is code for own in handlers)
 
 

@@ -280,7 +280,7 @@ def solve_set_of_functions_and_values(I):
 
 def solve_order_of_chosen_functions(I):
     chosen = branch(portrait(I), hmirror, vmirror)
-    return first(insert(chosen, initset(rot90)))(I)  # ! puts functions in order that depend on
+    return first(insert(chosen, initset(rot90)))(I)  # ! gives first a set of functions whose order depends on
 
 
 def solve_size_of_chosen_functions(I):

@@ -112,6 +112,33 @@ def test_periods_of_objects_that_are_no_masks(cells: str) -> None:
     )
 
 
+@pytest.mark.parametrize("factor", [10, 11, 21, 25])
+def test_grids_wider_than_a_word_of_a_mask(factor: int) -> None:
+    wide = f"hupscale(hconcat(x0, vmirror(x0)), {factor})"
+    uses = [
+        "occurrences(x1, frozenset({(1, (0, 0)), (0, (0, 1))}))",
+        "occurrences(x1, frozenset({(1, (0, 0)), (1, (0, 40))}))",
+        "occurrences(x1, toobject(frozenset({(0, 0), (1, 63), (0, 64)}), x1))",
+        "occurrences(x1, toobject(frozenset({(3, 0), (3, 59)}), x1))",
+        "objects(x1, True, False, True)",
+        "o_g(x1, 2)",
+        "partition(x1)",
+        "frontiers(x1)",
+        "compress(x1)",
+        "mapply(delta, x6)",
+        "hmirror(first(x6))",
+        "vmirror(last(x6))",
+        "dmirror(last(x6))",
+        "hperiod(asobject(x1))",
+        "fill(x1, 9, shift(ofcolor(x1, 1), (1, 30)))",
+        "underpaint(x1, shift(last(x6), (0, -65)))",
+        "toobject(shift(box(asindices(x1)), (1, 1)), x1)",
+        "apply(lambda e: manhattan(e, first(x6)), x6)",
+        "centerofmass(ofcolor(x1, 2))",
+    ]
+    assert_agrees(GRID, [wide, *uses], all_handled=True)
+
+
 def test_rows_as_a_patch() -> None:
     assert_agrees(GRID, ["recolor(0, x0)", "toindices(x0)", "recolor(x0, x0)", "first(x1)"], all_handled=True)
 

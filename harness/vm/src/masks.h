@@ -49,6 +49,11 @@ VM_FN bool add_colours(i8* plane, const Patch& p, u32 r, u32 word, u64 taken) {
 // Add the cells of a patch, which lies within the mask; false if a location would get two colours.
 VM_FN bool add_patch(Mask& m, const Patch& p) {
     const u32 column = static_cast<u32>(p.left - m.left), skip = column >> 6, by = column & 63;
+    if (m.words == 1 && !m.plane) {  // nearly always
+        u64* rows = m.rows + (p.top - m.top);
+        for (u32 r = 0; r < p.h; r++) rows[r] |= p.rows[r] << by;
+        return true;
+    }
     for (u32 r = 0; r < p.h; r++) {
         const u64* source = p.rows + static_cast<u64>(r) * p.words;
         const u64 at = static_cast<u64>(p.top - m.top) + r;
