@@ -229,8 +229,8 @@ private:
         }
     }
 
-    // Have what the pairs behind this one need brought to the caches: most programs are so short that they would wait for
-    // that longer than they run.
+    // Have what the pairs behind this one need brought to the caches: most programs are so short that they would wait
+    // for that longer than they run.
     void fetch_ahead(const Job& job, u64 pair) const {
         if (pair + 2 < job.pairs) fetch(units[job.units[pair + 2]].get(), sizeof(StoredUnit));
         if (pair + 1 >= job.pairs) return;

@@ -355,8 +355,8 @@ struct Machine {
         return at[0] == CONTROL_next ? at : nullptr;
     }
 
-    // Go on with a loop whose next iteration has begun, and whose body is operations and `next`, until it ends (then v is
-    // its result), fails (STOPPED; v is why), or is given up. Most loops are such ones, and are quicker by themselves.
+    // Go on with a loop whose next iteration has begun, and whose body is operations and `next`, until it ends (then v
+    // is its result), fails (STOPPED; v is why), or is given up. Most loops are such ones, and quicker by themselves.
     VM_NOINLINE_MEMBER Ending run_plain_body(Frame& f, const u16* next, Value& v) {
         const u16* body = unit.code + static_cast<u64>(f.body) * FIELDS;
         const i64 instructions = (next - body) / static_cast<i64>(FIELDS) + 1;

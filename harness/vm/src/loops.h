@@ -50,7 +50,8 @@ VM_FN Value result_of_rank(Context& cx, Value* results, u64 n, const Value& rank
 
 // What a loop over a container is worth. `items` are the elements in the order of iteration, `made` what the body made
 // of them, which is used up (of a product, and of a map of a set, in any order; `items` is not looked at then).
-VM_FN Value finish_loop(Context& cx, u8 kind, const Value& container, const Value* items, Seq* made, const Value& rank) {
+VM_FN Value finish_loop(Context& cx, u8 kind, const Value& container, const Value* items, Seq* made,
+                        const Value& rank) {
     if (!is_container(container)) return fail();
     Value* results = made->items;
     const u64 n = made->n;

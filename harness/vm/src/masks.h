@@ -150,7 +150,8 @@ VM_FN Form cells_of_objects(Context& cx, const Value* values, u64 n, Value& resu
                 m.set(p.plane[r * p.w + column], p.top + static_cast<i32>(r), p.left + static_cast<i32>(column));
             });
         } else {
-            Mask one{m.top, m.left, static_cast<u32>(m.h), 0, static_cast<u32>(m.words), m.row(p.colour, m.top), nullptr};
+            u64* rows = m.row(p.colour, m.top);
+            Mask one{m.top, m.left, static_cast<u32>(m.h), 0, static_cast<u32>(m.words), rows, nullptr};
             add_patch(one, p);
         }
     }

@@ -561,8 +561,8 @@ VM_FN Value put_each(Context& cx, const Value& grid, const Grid& g, const Places
     Grid* out = nullptr;
     for (u64 k = 0; k < places.n; k++) {
         const Value& item = places.items[k];
-        const bool is_small_form = item.tag == CELL || item.tag == PAIR;  // nearly always; of a PAIR the brush has a colour
-        const Place place = is_small_form ? Place{integer(item.extra), item.at.i, item.at.j, A_CELL} : place_of(item);
+        const bool is_quick = item.tag == CELL || item.tag == PAIR;  // nearly always; for PAIRs the brush has a colour
+        const Place place = is_quick ? Place{integer(item.extra), item.at.i, item.at.j, A_CELL} : place_of(item);
         const i64 i = place.i, j = place.j;
         if (i < 0 || j < 0 || i >= g.h || j >= g.w) continue;
         const u64 at = static_cast<u64>(i) * g.w + static_cast<u64>(j);

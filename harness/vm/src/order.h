@@ -348,7 +348,8 @@ VM_FN bool new_colour_masks(Context& cx, ColourMasks& m, const CellRange& e, u64
     const i64 h = static_cast<i64>(e.bottom) - e.top + 1, w = static_cast<i64>(e.right) - e.left + 1;
     const i64 planes = static_cast<i64>(e.high) - e.low + 1;
     if (h > MOST_ROWS || w > MOST_COLUMNS || planes > UINT8_MAX) return false;
-    m = ColourMasks{e.top, e.left, e.low, static_cast<u64>(h), static_cast<u64>(w + 63) / 64, static_cast<u64>(planes), nullptr};
+    m = ColourMasks{e.top, e.left, e.low, static_cast<u64>(h), static_cast<u64>(w + 63) / 64,
+                    static_cast<u64>(planes), nullptr};
     const u64 words = m.planes * m.h * m.words;
     if (words > 1024 + 4 * cells) return false;
     m.rows = allocate_array<u64>(cx, words);
@@ -401,7 +402,7 @@ VM_FN u64 hash_patch(const Patch& p) {
 }
 
 // Drop patches and empty sets that are there already, so that only different ones have to be sorted: a loop over pairs
-// makes the same few patches over and over. What is something else stays. False without memory: nothing is dropped then.
+// makes the same few patches over and over. What is something else stays. False without memory: then all stay.
 VM_FN bool drop_repeated_patches(Context& cx, Seq* seq) {
     u64 slots = 64, patches = 0;
     for (u64 k = 0; k < seq->n; k++) patches += seq->items[k].tag == PATCH;
