@@ -67,6 +67,8 @@ def alarms() -> list[int]:
     signal.signal(signal.SIGALRM, before)
 
 
+# The alarm may ring inside a callback of the garbage collector, which swallows what is raised; it rings again.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("name", "lines"), [("solve_loops", (5, 6)), ("solve_catches", (9, 10, 11, 12, 13))])
 def test_an_endless_loop_is_refused_with_its_line(load, monkeypatch, name, lines):
     monkeypatch.setattr(time_limit, "MOST_SECONDS", 0.2)

@@ -95,6 +95,21 @@ def test_loops_over_two_containers(a: Any, b: Any) -> None:
     assert run(loop("product", "astuple", b=1), a, b) == reference("prapply", f("astuple"), a, b)
 
 
+@pytest.mark.parametrize(
+    "a",
+    [
+        INDICES,
+        frozenset({(i, j * j) for i in range(7) for j in range(7)}),
+        ((2, 1), (0, 0)),
+        frozenset({(0, 1), 2}),
+        (),
+    ],
+)
+def test_a_product_of_a_container_with_itself(a: Any) -> None:
+    """Connections, which are made one way round only, many or few of them, and what cannot be connected."""
+    assert run(loop("product", "connect", b=0), a) == reference("prapply", f("connect"), a, a)
+
+
 def test_nested_loops_keep_what_each_iteration_made() -> None:
     """Every object shifted by every vector, merged: the inner loop's results must survive the outer's iterations."""
     code = [

@@ -59,6 +59,7 @@ struct Frame {
     Value container, rank;
     const Value *items, *others;
     Seq* results;
+    bool symmetric;  // whether it is a product of which one of (x, y) and (y, x) is enough
     bool unordered;  // whether neither the order of the results matters nor how often one is there
     u8 *loop_mark, *mark;  // of the arena, where the loop and where the iteration began
 };
@@ -247,8 +248,8 @@ struct Machine {
             registers[f.element] = f.items[f.row];
             registers[f.other] = f.others[f.column];
             if (++f.column == f.columns) {
-                f.column = 0;
                 f.row++;
+                f.column = f.symmetric ? f.row : 0;
             }
             return true;
         }
@@ -263,6 +264,14 @@ struct Machine {
         release(cx, f.loop_mark, v);
         if (COUNTING) count(static_cast<u32>(OPCODES) + f.kind, f.n, since);
         return v;
+    }
+
+    // Whether the body of the product at `at` connects its two elements: prapply(connect, x, x) is common, and makes a
+    // set, in which a connection is once, whichever way round it was made.
+    VM_FN_MEMBER bool is_symmetric_body(const u16* at) const {
+        const u16 *body = at + FIELDS, *next = body + FIELDS;
+        if (body[0] != OP_connect || body[2] != at[4] || body[3] != at[5]) return false;
+        return next[0] == CONTROL_next && next[2] == body[1];
     }
 
     // Set a loop up. True if its body has to run; otherwise v is its result.
@@ -289,6 +298,8 @@ struct Machine {
         f.container = a;
         f.rank = takes_rank(kind) ? registers[at[7]] : none();
         f.items = f.others = nullptr;
+        f.symmetric = kind == LOOP_product && at[2] == at[3] && is_symmetric_body(at);
+        if (f.symmetric) f.n = f.columns * (f.columns + 1) / 2;
         f.unordered = kind == LOOP_product || (kind == LOOP_map && is_set(a));
         if (COUNTING) {
             counters[CONTROL_loop].executions++;

@@ -48,10 +48,6 @@ VM_FN Value set_of(Context& cx, const Value* items, u64 n) {
     return make_set(cx, seq);
 }
 
-VM_FN Value container_of(Context& cx, bool is_a_tuple, const Value* items, u64 n) {
-    return is_a_tuple ? tuple_of(cx, items, n) : set_of(cx, items, n);
-}
-
 // The elements of a container in order; false without memory, and null where there are none.
 VM_FN bool get_items(Context& cx, const Value& container, const Value*& items) {
     items = items_of(cx, container);

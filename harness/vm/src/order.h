@@ -239,15 +239,20 @@ VM_FN bool equal(Context& cx, const Value& a, const Value& b) {
     return compare(cx, a, b) == 0;
 }
 
-// Sort few items likewise.
+// Whether what has key a has to go behind what has key b.
+VM_FN bool is_behind(Context& cx, const Value& a, const Value& b, bool descending) {
+    const int c = compare(cx, a, b);
+    return descending ? c < 0 : c > 0;
+}
+
+// sort_by for few items.
 VM_FN void insert_by(Context& cx, Value* items, Value* keys, u64 n, bool descending) {
     const bool apart = keys != items;
     for (u64 k = 1; k < n; k++) {
         const Value item = items[k], key = keys[k];
         u64 at = k;
         while (at > 0) {
-            const int c = compare(cx, key, keys[at - 1]);
-            if (descending ? c <= 0 : c >= 0) break;
+            if (!is_behind(cx, keys[at - 1], key, descending)) break;
             items[at] = items[at - 1];
             if (apart) keys[at] = keys[at - 1];
             at--;
@@ -275,18 +280,15 @@ VM_FN bool sort_by(Context& cx, Value* items, Value* keys, u64 n, bool descendin
     for (u64 width = run; width < n; width *= 2) {  // merge runs of `width` two by two
         for (u64 low = 0; low < n; low += 2 * width) {
             const u64 middle = least_of(low + width, n), high = least_of(low + 2 * width, n);
-            const auto is_behind = [&](u64 a, u64 b) {  // whether element a has to go behind b
-                const int c = compare(cx, from_keys[a], from_keys[b]);
-                return descending ? c < 0 : c > 0;
-            };
-            if (middle == high || !is_behind(middle - 1, middle)) {  // in order already: what is sorted often nearly is
+            // Nothing to merge: what is sorted often nearly is in order.
+            if (middle == high || !is_behind(cx, from_keys[middle - 1], from_keys[middle], descending)) {
                 memcpy(to + low, from + low, (high - low) * sizeof(Value));
                 if (apart) memcpy(to_keys + low, from_keys + low, (high - low) * sizeof(Value));
                 continue;
             }
             u64 a = low, b = middle;
             for (u64 k = low; k < high; k++) {
-                const bool left = a < middle && (b == high || !is_behind(a, b));
+                const bool left = a < middle && (b == high || !is_behind(cx, from_keys[a], from_keys[b], descending));
                 const u64 source = left ? a++ : b++;
                 to[k] = from[source];
                 if (apart) to_keys[k] = from_keys[source];
