@@ -245,8 +245,8 @@ def _speedup(row: pd.Series[Any]) -> Html:
 def _modes(run: Run) -> Html:
     heads = _head(
         "mode", ("n", "workers"), ("n", "evaluations per block"), ("n", "wall time per block"), ("n", "evaluations/s"),
-        ("n", "speedup, total"), ("n", "speedup, geometric mean"), ("n", "overhead"), "equal to reference", "fell back",
-        "note",
+        ("n", "speedup, total"), ("n", "speedup, geometric mean"), ("n", "overhead"), "equal to reference",
+        ("n", "fell back"), "note",
     )  # fmt: skip
     rows = []
     for _, row in mode_table(run).iterrows():
@@ -270,11 +270,7 @@ def _modes(run: Run) -> Html:
                 _cell(row["geometric_mean_speedup"], speedup(row["geometric_mean_speedup"])),
                 _cell(row["overhead"], percent(row["overhead"])),
                 tag("td", agreement_text(row) if measured else tag("span", DASH, class_="none")),
-                tag(
-                    "td",
-                    tag("span", DASH, class_="none") if is_missing(row["fell_back"]) else fell_back_text(row),
-                    class_="wrap",
-                ),
+                _cell(row["fell_back"], fell_back_text(row).partition(":")[0]),  # reasons have a table of their own
                 tag("td", note_text(row), class_="wrap"),
             )
         )

@@ -77,29 +77,30 @@ class NativeMode:
     def prepare(self, costs: Sequence[float], excluded: frozenset[int]) -> None:
         """See ``Mode``."""
         self._costs, self._excluded = costs, excluded
-        self._numbers = np.array([e for e in range(len(self._pairs)) if e not in excluded and e not in self._left])
+        kept = [e for e in range(len(self._pairs)) if e not in excluded and e not in self._left]
+        self._numbers = np.array(kept, np.int64)
         if self._pool is not None:
             self._pool.start()
 
     def block(self, passes: int) -> Block:
         """See ``Mode``; outputs are compared with the expected ones, and not fetched."""
         parts: list[list[ProgramTiming]] = []
+        pairs = self._pairs[self._numbers]
+        nanoseconds = np.zeros(len(pairs), np.uint64)
         start = perf_counter()
         for _ in range(passes):
-            found = self._engine.evaluate(self._pairs[self._numbers], timed=True, fallback=False)
-            parts.append(self._timings(found))
+            found = self._engine.evaluate(pairs, timed=True, fallback=False)
+            assert found.nanoseconds is not None
+            nanoseconds += found.nanoseconds
         if self._pool is not None and not self._excluded.issuperset(self._left):
             handled = frozenset(self._numbers.tolist()) | self._excluded
             spans = plan_spans(self._costs, handled, self.workers, passes)
             parts += [timings for _, timings in self._pool.map(time_span, spans)]
         wall = perf_counter() - start
+        counts = np.bincount(pairs[:, 0]) * passes
+        seconds = np.bincount(pairs[:, 0], weights=nanoseconds * 1e-9)
+        parts.append([ProgramTiming(int(p), int(counts[p]), float(seconds[p])) for p in np.flatnonzero(counts)])
         return Block(wall, joined(parts))
-
-    def _timings(self, found: Evaluation) -> list[ProgramTiming]:
-        assert found.nanoseconds is not None
-        counts = np.bincount(found.programs)
-        seconds = np.bincount(found.programs, weights=found.nanoseconds * 1e-9)
-        return [ProgramTiming(int(p), int(counts[p]), float(seconds[p])) for p in np.flatnonzero(counts)]
 
     def handled(self, left_out: Collection[int]) -> tuple[Engine, list[tuple[int, int]]]:
         """Return the engine and the pairs that it evaluates itself, without those of the evaluations ``left_out``."""
