@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from time import perf_counter
 from typing import Any, cast
 
@@ -108,14 +109,21 @@ class Evaluation:
         """
         if pair in self._by_reference:
             return self._by_reference[pair]
-        if self.status[pair] != OK:
-            raise ValueError(f"pair {pair} has no output: {STATUS_NAMES[int(self.status[pair])]}")
-        values = self._evaluated.output(int(self._results[pair]))
+        status, result, program, sample = self._rows[pair]
+        if status != OK:
+            raise ValueError(f"pair {pair} has no output: {STATUS_NAMES[status]}")
+        values = self._evaluated.output(result)
         if values is None:
             raise ValueError("outputs were not asked for; evaluate with outputs=True")
-        traced = self._engine.programs[int(self.programs[pair])].traced
+        traced = self._engine.programs[program].traced
         assert traced is not None
-        return traced.rebuild(values, self._engine.samples[int(self.samples[pair])].task, self._engine.log_path)
+        return traced.rebuild(values, self._engine.samples[sample].task, self._engine.log_path)
+
+    @cached_property
+    def _rows(self) -> list[list[int]]:
+        """Status, result, program and sample of each pair, as integers that are quick to take."""
+        rows: list[list[int]] = np.stack([self.status, self._results, self.programs, self.samples], axis=1).tolist()
+        return rows
 
     def frame(self) -> pd.DataFrame:
         """Return a row per pair: program, task, sample, status, reason (empty if none), equal (may be missing), ns."""

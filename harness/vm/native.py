@@ -10,7 +10,7 @@ import ctypes
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -249,8 +249,14 @@ class Evaluated:
 
     def output(self, result: int) -> Any:
         """Return the tuple of a program's outputs; None where it has none."""
-        begin, end = int(self.positions[result]), int(self.positions[result + 1])
-        return encoding.decode(memoryview(self.outputs)[begin:end]) if end > begin else None
+        view, places = self._read
+        begin, end = places[result], places[result + 1]
+        return encoding.decode(view[begin:end]) if end > begin else None
+
+    @cached_property
+    def _read(self) -> tuple[memoryview, list[int]]:
+        """The outputs and the positions in forms that are quick to take one of."""
+        return memoryview(self.outputs), self.positions.tolist()
 
 
 class NativeEngine:
