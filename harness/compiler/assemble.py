@@ -110,10 +110,12 @@ def _copied(node: Node, graph: Graph, copies: dict[Node, Node]) -> Node:
 def _copy(region: Region, graph: Graph, copies: dict[Node, Node]) -> set[Node]:
     """Record the nodes of a region in the graph's open region; return what they have become."""
     made = set()
+    noticed = _noticed(region)
     for node in region.nodes:
+        alone = region.parent is not None and node.fallible and node not in noticed
         args = tuple([_copied(arg, graph, copies) for arg in node.args])
         if not node.regions:
-            copy = graph.operation(node.op, args)
+            copy = graph.operation(node.op, args, alone)
         else:
             regions = []
             for inside in node.regions:
@@ -122,10 +124,19 @@ def _copy(region: Region, graph: Graph, copies: dict[Node, Node]) -> set[Node]:
                 _copy(inside, graph, copies)
                 assert inside.result is not None
                 regions.append(graph.close(_copied(inside.result, graph, copies)))
-            copy = graph.structured(node.op, args, tuple(regions), node.kind)
+            copy = graph.structured(node.op, args, tuple(regions), node.kind, alone)
         copies[node] = copy
         made.add(copy)
     return made
+
+
+def _noticed(region: Region) -> set[Node]:
+    """Return the nodes of a body or arm that its result is computed from: if one fails, the result does."""
+    noticed = set() if region.result is None else {region.result}
+    for node in reversed(region.nodes):
+        if node in noticed:
+            noticed.update(node.args)  # not what regions capture: perhaps they are not executed
+    return noticed
 
 
 def _program(nodes: Sequence[Node], outputs: list[Node]) -> _Program:

@@ -127,9 +127,16 @@ class Graph:
             node = self._constants[key] = self._node("constant", (), self.root, "", (), value, key)
         return node
 
-    def operation(self, op: str, args: tuple[Node, ...]) -> Node:
-        """Return the node of an operation, recording it if its value is not yet seen from here."""
-        return self._recorded((op, *[arg.number for arg in args]), op, args)
+    def operation(self, op: str, args: tuple[Node, ...], alone: bool = False) -> Node:
+        """Return the node of an operation, recording it if its value is not yet seen from here.
+
+        Args:
+            op: its name.
+            args: its operands.
+            alone: do not look at the program's own level. So it is where programs are merged for what is executed in a
+                region only because it may fail: a node that another program has there would not be noticed.
+        """
+        return self._recorded((op, *[arg.number for arg in args]), alone, op, args)
 
     def open(self, params: int) -> Region:
         """Begin a region with so many params."""
@@ -165,13 +172,15 @@ class Graph:
         self._known.pop()
         return region
 
-    def structured(self, op: str, args: tuple[Node, ...], regions: tuple[Region, ...], kind: str = "") -> Node:
+    def structured(
+        self, op: str, args: tuple[Node, ...], regions: tuple[Region, ...], kind: str = "", alone: bool = False
+    ) -> Node:
         """Return the node of a loop, power or if whose regions were closed last, as ``operation`` does."""
         key = (op, kind, *[arg.number for arg in args], *[_shape(region, {}) for region in regions])
-        return self._recorded(key, op, args, kind, regions)
+        return self._recorded(key, alone, op, args, kind, regions)
 
-    def _recorded(self, key: tuple[Any, ...], op: str, args: tuple[Node, ...], *more: Any) -> Node:
-        for known in reversed(self._known):
+    def _recorded(self, key: tuple[Any, ...], alone: bool, op: str, args: tuple[Node, ...], *more: Any) -> Node:
+        for known in reversed(self._known[alone:]):
             node: Node | None = known.get(key)
             if node is not None:
                 return node
