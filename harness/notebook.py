@@ -71,7 +71,9 @@ def run_notebook(notebook: Path, executed: Path, config: Config) -> None:
             kernel_name="python3",
             progress_bar=sys.stderr.isatty(),
             autosave_cell_every=0,
-            extra_arguments=["--log-level=ERROR"],  # else it warns of its port, which only this machine reaches
+            # Else it warns of its port, which only this machine reaches, and now and then of being interrupted when it
+            # is done; what a cell raises is in the notebook all the same.
+            extra_arguments=["--log-level=CRITICAL"],
         )
     except DeadKernelError as error:
         raise NotebookError(f"{executed}: its kernel died: {error}; was there memory enough?") from error
