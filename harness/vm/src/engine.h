@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "encoding.h"
+#include "evaluate.h"
 #include "verify.h"
 
 namespace vm {
@@ -23,12 +23,6 @@ using Clock = std::chrono::steady_clock;
 inline u64 nanoseconds_since(Clock::time_point start) {
     return static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
 }
-
-enum Status : u8 { SUCCEEDED, FAILED, NOT_HANDLED, NOT_RUN = 255 };
-enum Equality : u8 { DIFFERENT, EQUAL, UNKNOWN = 255 };
-
-inline Status status_of(const Value& v) { return v.tag == FAIL ? FAILED : v.tag == UNHANDLED ? NOT_HANDLED : SUCCEEDED; }
-inline Reason reason_of(const Value& v) { return v.tag == UNHANDLED ? static_cast<Reason>(v.num) : R_NONE; }
 
 constexpr u64 USUAL_GRID = 256;  // bytes; to look how many it has would be to wait for it
 
@@ -91,6 +85,31 @@ private:
     u64 size_ = 1 << 12;  // of the next: units have few large constants or none, and should lie side by side
     Context cx_{{nullptr, nullptr, nullptr}, 0, false};
 };
+
+// Call f(cx, bad) on all lanes, each with a Context and a bad value of its own; those of the leader stay.
+template <class F>
+auto with_lanes(Context& cx, F f, Value& bad) {
+#if VM_LANES > 1
+    static thread_local Warp warp;
+    decltype(f(cx, bad)) found{};
+    const Context before = cx;
+    warp.run([&](u32 lane) {
+        Context own = before;
+        own.lane = lane;
+        own.lanes = VM_LANES;
+        Value own_bad = none();
+        const auto x = f(own, own_bad);
+        if (lane) return;
+        found = x;
+        bad = own_bad;
+        cx = own;
+        cx.lanes = 1;
+    });
+    return found;
+#else
+    return f(cx, bad);
+#endif
+}
 
 struct StoredUnit {
     Unit unit{};
@@ -272,24 +291,20 @@ private:
         Context cx{memory.arena(), job.fuel, false};
         for (u32 k = 0; k < sample.inputs; k++) worker.registers[k] = inputs[sample.first + k];
         const Limits limits{job.cancel, again};
+        const Counters counters{worker.counters.data(), nullptr};
         Value bad = none();
         Value* registers = worker.registers.data();
-        const Ending ending = job.want_counters ? run<true>(cx, unit, registers, limits, worker.counters.data(), bad)
-                                                : run<false>(cx, unit, registers, limits, nullptr, bad);
+        const Ending ending = with_lanes(cx, [&](Context& own, Value& own_bad) {
+            return job.want_counters ? run<EVERYTHING>(own, unit, registers, limits, counters, own_bad)
+                                     : run<NOTHING>(own, unit, registers, limits, counters, own_bad);
+        }, bad);
         if (ending == CANCELLED || ending == OUT_OF_MEMORY) return ending;
-        if (ending == OUT_OF_FUEL) bad = unhandled(R_FUEL);
         for (u32 program = 0; program < unit.programs; program++) {
-            Value outcome = cx.too_deep ? unhandled(R_DEPTH) : ending == ENDED ? outcome_of(unit, registers, program) : bad;
+            Value outcome = outcome_of(cx, unit, registers, program, ending, bad);
             const u64 result = job.first_result[pair] + program;
-            const u32 count = unit.results_start[2 * program + 1] - unit.results_start[2 * program];
-            u8 equality = UNKNOWN;
-            if (sample.has_expected && count == 1 && outcome.tag != UNHANDLED) {
-                const Value& output = registers[unit.results[unit.results_start[2 * program]]];
-                equality = outcome.tag != FAIL && vm::equal(cx, output, sample.expected) ? EQUAL : DIFFERENT;
-                if (cx.too_deep) {
-                    outcome = unhandled(R_DEPTH);
-                    equality = UNKNOWN;
-                }
+            Equality equality = UNKNOWN;
+            if (sample.has_expected) {
+                equality = compare_output(cx, unit, registers, program, sample.expected, outcome);
             }
             if (job.want_outputs && !is_bad(outcome)) {
                 outcome = put_out(job, worker, number, unit, program, outputs[result]);
@@ -303,28 +318,15 @@ private:
         return ending;
     }
 
-    // FAIL if an output or a required register of a program is, else UNHANDLED if one is, else None.
-    static Value outcome_of(const Unit& unit, const Value* registers, u32 program) {
-        const u32 first = unit.results_start[2 * program], end = unit.results_start[2 * program + 2];
-        Value bad = none();
-        bad_operand(registers, unit.results + first, end - first, bad);
-        return bad;
-    }
-
     // Encode a program's outputs as a tuple. UNHANDLED if that cannot be done, else None.
     static Value put_out(const Job& job, Worker& worker, u32 number, const Unit& unit, u32 program, Output& output) {
-        const u32 first = unit.results_start[2 * program], end = unit.results_start[2 * program + 1];
         const Value* registers = worker.registers.data();
         const u64 begin = worker.outputs.size();
         u64 room = 4096;
         while (true) {
             worker.outputs.resize(begin + room);
             Writer out{worker.outputs.data() + begin, room, 0};
-            write_head(out, CODE_TUPLE, end - first);
-            Reason trouble = R_NONE;
-            for (u32 k = first; k < end && trouble == R_NONE; k++) {
-                trouble = encode(out, registers[unit.results[k]], job.most_output_bytes);
-            }
+            const Reason trouble = encode_outputs(out, unit, registers, program, job.most_output_bytes);
             if (trouble != R_NONE || out.size <= room) {
                 const u64 size = trouble == R_NONE ? out.size : 0;
                 worker.outputs.resize(begin + size);

@@ -215,7 +215,9 @@ VM_API int vm_run_operation(u32 op, const u8* operands, u64 size, u32 count, u64
         const auto start = Clock::now();
         for (u64 k = 0; k < repeats; k++) {
             cx.arena.top = cx.arena.base;
-            result = value_of(operate(cx, registers.data(), instruction));
+            const auto apply = [&](Context& own, Value&) { return value_of(operate(own, registers.data(), instruction)); };
+            Value bad = none();
+            result = is_shared(static_cast<u16>(op)) ? with_lanes(cx, apply, bad) : apply(cx, bad);
         }
         *nanoseconds = nanoseconds_since(start);
         if (cx.too_deep) result = unhandled(R_DEPTH);

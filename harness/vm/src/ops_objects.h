@@ -18,7 +18,7 @@ struct Scratch {
     template <class T>
     VM_FN_MEMBER T* array(u64 n) {
         const u64 size = n * sizeof(T);
-        const u64 odd = reinterpret_cast<std::uintptr_t>(cx.arena.end - size) & 15;  // the end need not be aligned
+        const u64 odd = reinterpret_cast<u64>(cx.arena.end - size) & 15;  // the end need not be aligned
         if (size + odd > static_cast<u64>(cx.arena.end - cx.arena.top)) return nullptr;
         cx.arena.end -= size + odd;
         allow_all(cx.arena.end, size);

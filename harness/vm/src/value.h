@@ -84,6 +84,9 @@ struct Context {
     Arena arena;
     i64 fuel;     // work left before an evaluation is given up
     bool too_deep;  // set by compare where values nest deeper than it looks
+#if VM_LANES > 1
+    u32 lane = 0, lanes = 1;  // see lanes.h
+#endif
 };
 
 #ifdef __SANITIZE_ADDRESS__  // then a poisoned gap follows each allocation, so that running over its end is noticed

@@ -1,0 +1,169 @@
+// The lanes of a warp on the host: fibers of one thread that take turns, with a barrier in each collective. For tests.
+//
+// Lanes run one at a time, each from collective to collective, in an order that changes. Where they do not all come to
+// the same collective, run() throws, saying where each kind of them was: on a GPU that would hang, or worse. Under
+// ThreadSanitizer a switch of fibers orders nothing, only a collective does; so it reports what one lane writes and
+// another touches without a collective between.
+#pragma once
+
+#include <ucontext.h>
+
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "platform.h"
+
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace vm {
+
+class Warp {
+public:
+    Warp() {
+        for (u32 k = 0; k < VM_LANES; k++) lanes_.push_back(std::make_unique<Fiber>());
+    }
+
+    // Call f(lane) on every lane until all have returned.
+    void run(const std::function<void(u32)>& f) {
+        f_ = &f;
+        current() = this;
+        for (u32 k = 0; k < VM_LANES; k++) begin(*lanes_[k], k);
+#ifdef __SANITIZE_THREAD__
+        scheduler_fiber_ = __tsan_get_current_fiber();
+        __tsan_release(this);
+#endif
+        while (!lanes_[0]->done) {
+            const u32 first = order_ = order_ * 1664525u + 1013904223u, step = (order_ >> 8) | 1u;
+            for (u32 k = 0; k < VM_LANES; k++) resume(*lanes_[((first >> 16) + k * step) % VM_LANES]);
+            compare_places();
+        }
+#ifdef __SANITIZE_THREAD__
+        __tsan_acquire(this);
+#endif
+    }
+
+    // Leave x where the other lanes find it, wait for them, and return read(get), where get(k) is what lane k left.
+    template <class T, class F>
+    auto exchange(u32 lane, const T& x, Site site, F read) {
+        static_assert(sizeof(T) <= sizeof(Slot), "there is no room for it");
+        auto& slots = slots_[lanes_[lane]->collectives++ % 2];  // the next collective may begin before this was read
+        memcpy(&slots[lane], &x, sizeof(T));
+        wait(lane, site);
+        return read([&](u32 k) {
+            T y;
+            memcpy(&y, &slots[k], sizeof(T));
+            return y;
+        });
+    }
+
+    // The warp that the lanes of this thread belong to.
+    static Warp*& current() {
+        static thread_local Warp* warp = nullptr;
+        return warp;
+    }
+
+private:
+    static constexpr std::size_t STACK = 512 << 10;
+    struct Fiber {
+        ucontext_t context;
+        std::unique_ptr<u8[]> stack{new u8[STACK]};
+        Site place;
+        bool done;
+        u64 collectives;
+        void* tsan = nullptr;
+    };
+    struct Slot {
+        u64 words[16];
+    };
+
+    void begin(Fiber& fiber, u32 lane) {
+        fiber.done = false;
+        fiber.collectives = 0;
+        fiber.place = Site{"the beginning", 0};
+        getcontext(&fiber.context);
+        fiber.context.uc_stack.ss_sp = fiber.stack.get();
+        fiber.context.uc_stack.ss_size = STACK;
+        fiber.context.uc_link = nullptr;
+        makecontext(&fiber.context, reinterpret_cast<void (*)()>(&Warp::enter), 1, static_cast<int>(lane));
+#ifdef __SANITIZE_THREAD__
+        if (fiber.tsan) __tsan_destroy_fiber(fiber.tsan);
+        fiber.tsan = __tsan_create_fiber(0);
+#endif
+    }
+
+    static void enter(int lane) {
+        Warp& own = *current();
+        Fiber& fiber = *own.lanes_[static_cast<u32>(lane)];
+#ifdef __SANITIZE_THREAD__
+        __tsan_acquire(&own);
+#endif
+        (*own.f_)(static_cast<u32>(lane));
+        fiber.place = Site{"the end", 0};
+        fiber.done = true;
+#ifdef __SANITIZE_THREAD__
+        __tsan_release(&own);
+#endif
+        own.leave(fiber);
+    }
+
+    void wait(u32 lane, Site site) {
+        Fiber& fiber = *lanes_[lane];
+        fiber.place = site;
+#ifdef __SANITIZE_THREAD__
+        __tsan_release(&slots_);
+#endif
+        leave(fiber);
+#ifdef __SANITIZE_THREAD__
+        __tsan_acquire(&slots_);
+#endif
+    }
+
+    void resume(Fiber& fiber) {
+        if (fiber.done) return;
+#ifdef __SANITIZE_THREAD__
+        __tsan_switch_to_fiber(fiber.tsan, __tsan_switch_to_fiber_no_sync);
+#endif
+        swapcontext(&scheduler_, &fiber.context);
+    }
+
+    void leave(Fiber& fiber) {
+#ifdef __SANITIZE_THREAD__
+        __tsan_switch_to_fiber(scheduler_fiber_, __tsan_switch_to_fiber_no_sync);
+#endif
+        swapcontext(&fiber.context, &scheduler_);
+    }
+
+    void compare_places() const {
+        const Site& first = lanes_[0]->place;
+        for (u32 k = 1; k < VM_LANES; k++) {
+            const Site& other = lanes_[k]->place;
+            if (other.line == first.line && std::string(other.file) == first.file &&
+                lanes_[k]->collectives == lanes_[0]->collectives) {
+                continue;
+            }
+            const auto name = [](const Site& site) { return std::string(site.file) + ":" + std::to_string(site.line); };
+            throw std::runtime_error("lanes diverged: lane 0 waits at " + name(first) + ", lane " + std::to_string(k) +
+                                     " at " + name(other));
+        }
+    }
+
+    std::vector<std::unique_ptr<Fiber>> lanes_;
+    Slot slots_[2][VM_LANES];
+    ucontext_t scheduler_;
+    const std::function<void(u32)>* f_ = nullptr;
+    u32 order_ = 1;
+    void* scheduler_fiber_ = nullptr;
+};
+
+template <class T, class F>
+auto exchange(u32 lane, const T& x, Site site, F read) {
+    return Warp::current()->exchange(lane, x, site, read);
+}
+
+}  // namespace vm
