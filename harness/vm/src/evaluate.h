@@ -9,8 +9,8 @@ namespace vm {
 enum Status : u8 { SUCCEEDED, FAILED, NOT_HANDLED, NOT_RUN = 255 };
 enum Equality : u8 { DIFFERENT, EQUAL, UNKNOWN = 255 };
 
-VM_FN Status status_of(const Value& v) { return v.tag == FAIL ? FAILED : v.tag == UNHANDLED ? NOT_HANDLED : SUCCEEDED; }
-VM_FN Reason reason_of(const Value& v) { return v.tag == UNHANDLED ? static_cast<Reason>(v.num) : R_NONE; }
+VM_INLINE Status status_of(const Value& v) { return v.tag == FAIL ? FAILED : v.tag == UNHANDLED ? NOT_HANDLED : SUCCEEDED; }
+VM_INLINE Reason reason_of(const Value& v) { return v.tag == UNHANDLED ? static_cast<Reason>(v.num) : R_NONE; }
 
 // FAIL if an output or a required register of a program is, else UNHANDLED if one is, else None. `ending`, `bad`: those
 // of the run.

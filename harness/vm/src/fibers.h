@@ -40,7 +40,7 @@ public:
 #endif
         while (!lanes_[0]->done) {
             const u32 first = order_ = order_ * 1664525u + 1013904223u, step = (order_ >> 8) | 1u;
-            for (u32 k = 0; k < VM_LANES; k++) resume(*lanes_[((first >> 16) + k * step) % VM_LANES]);
+            for (u32 k = 0; k < VM_LANES; k++) resume(((first >> 16) + k * step) % VM_LANES);
             compare_places();
         }
 #ifdef __SANITIZE_THREAD__
@@ -60,6 +60,12 @@ public:
             memcpy(&y, &slots[k], sizeof(T));
             return y;
         });
+    }
+
+    // Which of them runs on this thread now.
+    static u32& lane() {
+        static thread_local u32 number = 0;
+        return number;
     }
 
     // The warp that the lanes of this thread belong to.
@@ -124,8 +130,10 @@ private:
 #endif
     }
 
-    void resume(Fiber& fiber) {
+    void resume(u32 number) {
+        Fiber& fiber = *lanes_[number];
         if (fiber.done) return;
+        lane() = number;
 #ifdef __SANITIZE_THREAD__
         __tsan_switch_to_fiber(fiber.tsan, __tsan_switch_to_fiber_no_sync);
 #endif

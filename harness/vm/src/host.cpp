@@ -11,6 +11,11 @@
 
 #include "engine.h"
 
+#if VM_LANES > 1
+#include "emulated_cuda.h"
+#include "kernels.cu"
+#endif
+
 #define VM_API extern "C" __attribute__((visibility("default")))
 
 using namespace vm;
@@ -232,3 +237,19 @@ VM_API int vm_run_operation(u32 op, const u8* operands, u64 size, u32 count, u64
         return OK;
     });
 }
+
+#if VM_LANES > 1
+// Run a kernel of kernels.cu, emulated: vm_load (which = 0), vm_evaluate (1), or that with everything counted (2).
+VM_API int vm_launch(u32 which, u32 blocks, const void* parameters) {
+    return guarded([&]() -> int {
+        if (which == 0) {
+            launch(blocks, [&] { load_all(*static_cast<const Load*>(parameters)); });
+        } else if (which == 1) {
+            launch(blocks, [&] { evaluate_all<EXECUTIONS>(*static_cast<const Batch*>(parameters)); });
+        } else {
+            launch(blocks, [&] { evaluate_all<EVERYTHING>(*static_cast<const Batch*>(parameters)); });
+        }
+        return OK;
+    });
+}
+#endif

@@ -174,7 +174,7 @@ VM_FN bool is_since(const Context& cx, const u8* mark, const void* pointer) {
     return at >= mark && at < cx.arena.top;
 }
 
-VM_FN u64 round_up(u64 size) { return (size + 15u) & ~static_cast<u64>(15); }
+VM_INLINE u64 round_up(u64 size) { return (size + 15u) & ~static_cast<u64>(15); }
 
 VM_FN void move_down(u8* to, const void* from, u64 size) {
     allow_all(to, size);
@@ -235,15 +235,15 @@ VM_FN void release(Context& cx, u8* mark, Value& v) {
     }
 }
 
-VM_FN bool is_empty_set(const Value& v) { return v.tag == SET && !v.seq; }
+VM_INLINE bool is_empty_set(const Value& v) { return v.tag == SET && !v.seq; }
 
 // Whether v is the empty set and the last of `results` too: most of what a loop over pairs makes.
 VM_FN bool is_repeated(const Seq& results, const Value& v) {
     return is_empty_set(v) && results.n && is_empty_set(results.items[results.n - 1]);
 }
 
-VM_FN bool takes_two(u8 kind) { return kind == LOOP_zip || kind == LOOP_zip_merge || kind == LOOP_product; }
-VM_FN bool takes_rank(u8 kind) { return kind == LOOP_arg_rank || kind == LOOP_val_rank; }
+VM_INLINE bool takes_two(u8 kind) { return kind == LOOP_zip || kind == LOOP_zip_merge || kind == LOOP_product; }
+VM_INLINE bool takes_rank(u8 kind) { return kind == LOOP_arg_rank || kind == LOOP_val_rank; }
 
 // The operations whose work all lanes share: these call collectives (see lanes.h), the others do not.
 VM_FN bool is_shared(u16 op) {
@@ -256,8 +256,7 @@ VM_FN bool is_shared(u16 op) {
     }
 }
 
-// HELPED: whether there are lanes that wait to be called for the operations that they share.
-template <Counting COUNTING, bool HELPED>
+template <Counting COUNTING>
 struct Machine {
     Context& cx;
     const Unit& unit;
@@ -265,7 +264,10 @@ struct Machine {
     const Limits& limits;
     const Counters& counters;
     Frame* frames;
+    bool helped;  // whether there are lanes that wait to be called for the operations that they share
     u32 depth, pc;
+
+    VM_FN_MEMBER bool calls(u16 op) const { return VM_LANES > 1 && helped && is_shared(op); }
 
     VM_FN_MEMBER void count(u32 which, u64 elements, u64 since) {
         if (COUNTING == NOTHING) return;
@@ -407,7 +409,7 @@ struct Machine {
     // The instruction `next` of a loop whose body is nothing but operations; else null.
     VM_FN_MEMBER const u16* end_of_plain_body(const Frame& f) const {
         const u16* at = unit.code + static_cast<u64>(f.body) * FIELDS;
-        while (at[0] >= CONTROLS && !(HELPED && is_shared(at[0]))) at += FIELDS;
+        while (at[0] >= CONTROLS && !calls(at[0])) at += FIELDS;
         return at[0] == CONTROL_next ? at : nullptr;
     }
 
@@ -478,7 +480,7 @@ struct Machine {
             }
             const u16* at = unit.code + static_cast<u64>(pc) * FIELDS;
             if (at[0] >= CONTROLS) {
-                if (HELPED && is_shared(at[0])) {
+                if (calls(at[0])) {
                     call = at;
                     return CALLED;
                 }
@@ -564,36 +566,8 @@ struct Machine {
     }
 };
 
-#if VM_LANES > 1
-// Run a unit with all lanes: the leader runs the machine, the others wait for what it calls them for.
-template <Counting COUNTING>
-VM_FN Ending run_shared(Context& cx, Machine<COUNTING, true>& machine, Value& bad) {
-    const u16* at = nullptr;
-    Ending ending = ENDED;
-    while (true) {
-        const Call call = alone(cx, [&](Context&) {
-            ending = machine.run(bad, at);
-            return Call{ending, at};
-        });
-        if (call.ending != CALLED) {
-            bad = of_lane(cx, bad, 0);
-            return call.ending;
-        }
-        const u64 since = machine.now();
-        const Value v = value_of(operate(cx, machine.registers, call.at));
-        const bool go_on = alone(cx, [&](Context&) {
-            if (COUNTING != NOTHING) machine.count_operation(call.at, v, since);
-            return machine.take(call.at, v, bad, ending);
-        });
-        if (!go_on) {
-            bad = of_lane(cx, bad, 0);
-            return of_lane(cx, ending, 0);
-        }
-    }
-}
-#endif
-
 // Run a unit on inputs that the caller has put into the first registers; all lanes do. The arena must be 16-byte aligned.
+// The leader runs the machine, the others wait for what it calls them for.
 template <Counting COUNTING>
 VM_FN Ending run(Context& cx, const Unit& unit, Value* registers, const Limits& limits, const Counters& counters,
                  Value& bad) {
@@ -602,14 +576,25 @@ VM_FN Ending run(Context& cx, const Unit& unit, Value* registers, const Limits& 
         bad = unhandled(R_ARENA);
         return limits.stop_without_memory ? OUT_OF_MEMORY : STOPPED;
     }
-#if VM_LANES > 1
-    if (lanes_of(cx) > 1) {
-        Machine<COUNTING, true> machine{cx, unit, registers, limits, counters, frames, 0, 0};  // only the leader's runs
-        return run_shared(cx, machine, bad);
+    Machine<COUNTING> machine{cx, unit, registers, limits, counters, frames, lanes_of(cx) > 1, 0, 0};
+    const u16* at = nullptr;
+    Ending ending = ENDED;
+    while (true) {
+        const Call call = alone(cx, [&](Context&) {
+            ending = machine.run(bad, at);
+            return Call{ending, at};
+        });
+        if (call.ending != CALLED) break;
+        const u64 since = machine.now();
+        const Value v = value_of(operate(cx, registers, call.at));
+        const bool go_on = alone(cx, [&](Context&) {
+            if (COUNTING != NOTHING) machine.count_operation(call.at, v, since);
+            return machine.take(call.at, v, bad, ending);
+        });
+        if (!go_on) break;
     }
-#endif
-    const u16* call = nullptr;
-    return Machine<COUNTING, false>{cx, unit, registers, limits, counters, frames, 0, 0}.run(bad, call);
+    bad = of_lane(cx, bad, 0);
+    return of_lane(cx, ending, 0);
 }
 
 }  // namespace vm

@@ -20,20 +20,20 @@
 namespace vm {
 
 #if VM_LANES > 1
-VM_FN u32 lane_of(const Context& cx) { return cx.lane; }
-VM_FN u32 lanes_of(const Context& cx) { return cx.lanes; }
+VM_INLINE u32 lane_of(const Context& cx) { return cx.lane; }
+VM_INLINE u32 lanes_of(const Context& cx) { return cx.lanes; }
 #else
 constexpr u32 lane_of(const Context&) { return 0; }
 constexpr u32 lanes_of(const Context&) { return 1; }
 #endif
 
-VM_FN bool leads(const Context& cx) { return lane_of(cx) == 0; }
+VM_INLINE bool leads(const Context& cx) { return lane_of(cx) == 0; }
 
 #if VM_LANES > 1
 
 // What the lane `from` has in x, for every lane. T is made of 32-bit words.
 template <class T>
-VM_FN T of_lane(Context& cx, const T& x, u32 from, Site site = VM_HERE) {
+VM_INLINE T of_lane(Context& cx, const T& x, u32 from, Site site = VM_HERE) {
     static_assert(sizeof(T) % sizeof(u32) == 0, "it is exchanged by words");
     if (lanes_of(cx) == 1) return x;
 #ifdef __CUDACC__
@@ -50,7 +50,7 @@ VM_FN T of_lane(Context& cx, const T& x, u32 from, Site site = VM_HERE) {
 
 // The sum, or whatever `joined(a, b)` is (associative and commutative), of what the lanes have in x.
 template <class T, class F>
-VM_FN T of_all(Context& cx, const T& x, F joined, Site site = VM_HERE) {
+VM_INLINE T of_all(Context& cx, const T& x, F joined, Site site = VM_HERE) {
     if (lanes_of(cx) == 1) return x;
 #ifdef __CUDACC__
     T y = x;
@@ -73,7 +73,7 @@ VM_FN T of_all(Context& cx, const T& x, F joined, Site site = VM_HERE) {
 }
 
 // Wait for all lanes: what each wrote before is seen by all behind.
-VM_FN void sync(Context& cx, Site site = VM_HERE) {
+VM_INLINE void sync(Context& cx, Site site = VM_HERE) {
     if (lanes_of(cx) == 1) return;
 #ifdef __CUDACC__
     __syncwarp(ALL_LANES);
@@ -85,32 +85,32 @@ VM_FN void sync(Context& cx, Site site = VM_HERE) {
 #else
 
 template <class T>
-VM_FN T of_lane(Context&, const T& x, u32, Site = VM_HERE) { return x; }
+VM_INLINE T of_lane(Context&, const T& x, u32, Site = VM_HERE) { return x; }
 template <class T, class F>
-VM_FN T of_all(Context&, const T& x, F, Site = VM_HERE) { return x; }
-VM_FN void sync(Context&, Site = VM_HERE) {}
+VM_INLINE T of_all(Context&, const T& x, F, Site = VM_HERE) { return x; }
+VM_INLINE void sync(Context&, Site = VM_HERE) {}
 
 #endif
 
 template <class T>
-VM_FN T sum_of(Context& cx, const T& x, Site site = VM_HERE) {
+VM_INLINE T sum_of(Context& cx, const T& x, Site site = VM_HERE) {
     return of_all(cx, x, [](T a, T b) { return static_cast<T>(a + b); }, site);
 }
 template <class T>
-VM_FN T union_of(Context& cx, const T& x, Site site = VM_HERE) {
+VM_INLINE T union_of(Context& cx, const T& x, Site site = VM_HERE) {
     return of_all(cx, x, [](T a, T b) { return static_cast<T>(a | b); }, site);
 }
 template <class T>
-VM_FN T least_of_all(Context& cx, const T& x, Site site = VM_HERE) {
+VM_INLINE T least_of_all(Context& cx, const T& x, Site site = VM_HERE) {
     return of_all(cx, x, [](T a, T b) { return b < a ? b : a; }, site);
 }
 template <class T>
-VM_FN T greatest_of_all(Context& cx, const T& x, Site site = VM_HERE) {
+VM_INLINE T greatest_of_all(Context& cx, const T& x, Site site = VM_HERE) {
     return of_all(cx, x, [](T a, T b) { return a < b ? b : a; }, site);
 }
 
 // Set bits that other lanes may set at the same time.
-VM_FN void set_bits(u64& word, u64 bits) {
+VM_INLINE void set_bits(u64& word, u64 bits) {
 #ifdef __CUDACC__
     atomicOr(&word, bits);
 #elif VM_LANES > 1
@@ -122,7 +122,7 @@ VM_FN void set_bits(u64& word, u64 bits) {
 
 // What the leader knows after it did something alone, for all lanes: x, and where its arena and its marks are.
 template <class T>
-VM_FN T agree(Context& cx, const T& x, Site site = VM_HERE) {
+VM_INLINE T agree(Context& cx, const T& x, Site site = VM_HERE) {
 #if VM_LANES > 1
     if (lanes_of(cx) == 1) return x;
     struct {
@@ -144,7 +144,7 @@ VM_FN T agree(Context& cx, const T& x, Site site = VM_HERE) {
 
 // Let the leader do what is not worth sharing, or cannot be: f(cx) runs without collectives; its result is for all.
 template <class F>
-VM_FN auto alone(Context& cx, F f, Site site = VM_HERE) -> decltype(f(cx)) {
+VM_INLINE auto alone(Context& cx, F f, Site site = VM_HERE) -> decltype(f(cx)) {
 #if VM_LANES > 1
     if (lanes_of(cx) == 1) return f(cx);
     decltype(f(cx)) x{};

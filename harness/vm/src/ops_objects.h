@@ -47,7 +47,7 @@ VM_FN Form rows_of_grid(Context& cx, const Value& v, const Grid*& g) {
     return g ? IS_PATCH : NO_MEMORY;
 }
 
-VM_FN bool fits_mask(const Grid& g) { return g.h <= MOST_ROWS && g.w <= MOST_COLUMNS; }
+VM_INLINE bool fits_mask(const Grid& g) { return g.h <= MOST_ROWS && g.w <= MOST_COLUMNS; }
 
 // Cells side by side in a row that belong to one component; `parent` is a run before it of the same component, or
 // itself, and at last the number of the component.
