@@ -44,8 +44,9 @@ class _Compiled:
     @cached_property
     def is_plain(self) -> bool:
         """Whether the program returns its one output, as solvers do."""
-        template = None if self.traced is None else self.traced.template
-        return type(template) is Slot and template.source == 0 and len(self.traced.results) == 1
+        if self.traced is None or len(self.traced.results) != 1:
+            return False
+        return type(self.traced.template) is Slot and self.traced.template.source == 0
 
 
 @dataclass(frozen=True)

@@ -462,7 +462,7 @@ class NativeEngine:
         return Evaluated(status, reason, equal, nanoseconds, buffer, positions, job.retried, job.arena_used)
 
     def _run(self, job: _Job, cancel: NDArray[np.int32]) -> None:
-        """Evaluate in this thread. If it is the main one, signals end the evaluation, so that Python can handle them."""
+        """Evaluate in this thread. If it is the main one, signals end the evaluation until Python has handled them."""
         job.flags = _IN_MAIN_THREAD if threading.current_thread() is threading.main_thread() else 0
         while True:
             code = self._library.vm_evaluate(self._address, ctypes.addressof(job))
