@@ -20,19 +20,21 @@ namespace vm {
 
 // What a kernel is given, all in fields of 8 bytes; harness/vm/cuda.py knows them by name and in this order.
 
-// Encoded values to be decoded, one a thread.
+// Encoded values to be decoded: items of some values each, an item a thread.
 struct Load {
     u64 n;
-    const u32* chosen;  // which ones; null for all
+    const u32* chosen;  // which items; null for the first n
     const u8* bytes;
-    const u64* begin;   // of each: where it begins in bytes; and the end of the last
+    const u64* begin;   // of each item: where it begins in bytes; and the end of the last
+    const u64* first;   // of each item: its first value's place in values; and the end
     const u64* region;  // of each of those to be decoded now: where in arena there is room for it; and the end
     u8* arena;
     Value* values;
-    u32* refused;  // those that could not be decoded
+    u32* refused;  // items that could not be decoded
     u64* refused_count;
-    u8* reason;  // of each: why, R_ARENA or R_DEPTH; R_NONE if the bytes are no value
+    u8* reason;  // of each item: why, R_ARENA or R_DEPTH; R_NONE if the bytes are not so many values
 };
+static_assert(sizeof(Load) == 11 * 8, "harness/vm/cuda.py has as many");
 
 struct LoadedSample {
     u64 first;  // of its inputs, in Batch::inputs; the expected output is behind them
@@ -69,6 +71,8 @@ struct Batch {
     u64* arena_used;       // the most
     u64 lanes;             // 32: a warp evaluates a pair; 1: each of its threads does
 };
+static_assert(sizeof(Batch) == 32 * 8, "harness/vm/cuda.py has as many");
+static_assert(sizeof(Unit) == 64 && sizeof(LoadedSample) == 16 && sizeof(Value) == 16, "so has harness/vm/cuda.py");
 
 #ifdef __CUDACC__
 VM_INLINE u64 nanoseconds() {
@@ -180,8 +184,9 @@ VM_INLINE void load_all(const Load& load) {
         u8* arena = load.arena + load.region[k];
         Context cx{{arena, arena, load.arena + load.region[k + 1]}, 0, false};
         Reader in{load.bytes + load.begin[which], load.bytes + load.begin[which + 1]};
-        const Value v = decode(cx, in);
-        load.values[which] = v;
+        Value v = none();
+        u64 at = load.first[which];
+        for (; at < load.first[which + 1] && !is_bad(v); at++) v = load.values[at] = decode(cx, in);
         if (!is_bad(v) && !bytes_left(in) && !cx.too_deep) continue;
         load.reason[which] = cx.too_deep ? R_DEPTH : reason_of(v);
         load.refused[atomicAdd(load.refused_count, static_cast<u64>(1))] = which;
