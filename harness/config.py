@@ -71,7 +71,7 @@ class Config(BaseModel):
         0.05, description="spread of three warm-up blocks, relative to the quickest, at which a mode counts as warm"
     )
     max_warmup_s: PositiveFloat = Field(
-        10.0, description="seconds of warm-up blocks after which a mode is timed, steady or not"
+        5.0, description="seconds of warm-up blocks after which a mode is timed, steady or not"
     )
     precision: PositiveFloat = Field(
         0.02, description="relative half-width of the median's interval at which a mode has blocks enough"
