@@ -85,13 +85,16 @@ def load_average() -> float | None:
         return None
 
 
-def governor() -> str | None:
-    """Return how the kernel sets the clocks of the usable CPUs, e.g. ``performance``; None where it does not tell."""
+def governor(cpus: Path = Path("/sys/devices/system/cpu")) -> str | None:
+    """Return how the kernel sets the clocks of the usable CPUs, e.g. ``performance``; None where it does not tell.
+
+    Args:
+        cpus: where Linux tells of its CPUs.
+    """
     found = set()
     for number in affinity():
         try:
-            path = Path(f"/sys/devices/system/cpu/cpu{number}/cpufreq/scaling_governor")
-            found.add(path.read_text(encoding="ascii").strip())
+            found.add((cpus / f"cpu{number}" / "cpufreq" / "scaling_governor").read_text(encoding="ascii").strip())
         except (OSError, UnicodeDecodeError):
             return None
     return ", ".join(sorted(found)) or None
