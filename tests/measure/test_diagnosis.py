@@ -172,8 +172,11 @@ def test_what_the_harness_takes_of_blocks():
     assert diagnose(frame) == []
     frame["waiting_s"] = 0.01
     (warning,) = diagnose(frame)
-    assert warning.startswith("parallel_cpu: the harness itself took 4.5% of the workers' time in blocks")
+    assert warning.startswith("parallel_cpu: 4.5% of its workers' time in blocks was neither evaluation nor waiting")
     assert "min_block_s" in warning
+    frame["waiting_s"] = pd.array([None] * len(frame), dtype="Float64")
+    (warning,) = diagnose(frame)
+    assert "was no evaluation, waiting for others included" in warning
 
 
 def machine(**cpu: object) -> dict:
