@@ -165,9 +165,8 @@ def _cpu_cause(blocks: pd.DataFrame, position: int) -> _Cause:
             f"while the hypervisor gave {own['steal']:.0%} of the CPUs' time to other machines",
             "repeat when they are quiet, or on a machine of its own",
         )
-    if not (pd.isna(own["busy_cpus"]) or pd.isna(own["cpu_s"])) and (
-        (others := own["busy_cpus"] - own["cpu_s"] / own["wall_s"]) > _OTHERS
-    ):
+    others = float(_others(blocks).iloc[position])
+    if others > _OTHERS:
         return _Cause(
             "others",
             f"while other processes kept {others:.1f} CPUs busy",
@@ -197,15 +196,24 @@ def _drift(mode: str, blocks: pd.DataFrame) -> Iterator[str]:
     change = float(rates.iloc[-third:].median() / rates.iloc[:third].median()) - 1
     if abs(change) < DRIFT or kendalltau(blocks["block"], rates).pvalue >= _TREND:
         return
-    what, advice = (
-        ("fell", "the machine slows down as it works; let it cool before a run, or hold its clocks")
-        if change < 0
-        else ("rose", "it was not warm yet; raise max_warmup_s, or lower steady")
-    )
+    first, last = blocks.iloc[:third], blocks.iloc[-third:]
+    if change > 0:
+        advice = "it was not warm yet, or other work has ended; raise max_warmup_s, or run again"
+    elif _others(last).median() - _others(first).median() > _OTHERS:
+        advice = "other processes took more and more of the CPUs; end them, and run again"
+    else:
+        advice = "the machine slows down as it works; let it cool before a run, or hold its clocks"
     yield (
-        f"{mode}: throughput {what} {abs(change):.0%} from the first third of its blocks to the last, which the "
-        f"interval of the median does not cover: {advice}."
+        f"{mode}: throughput {'rose' if change > 0 else 'fell'} {abs(change):.0%} from the first third of its blocks "
+        f"to the last, which the interval of the median does not cover: {advice}."
     )
+
+
+def _others(blocks: pd.DataFrame) -> pd.Series[float]:
+    """Return how many CPUs processes of somebody else kept busy in each block; NaN where that is not known."""
+    busy, own = blocks["busy_cpus"].astype("float64"), blocks["cpu_s"].astype("float64")
+    others: pd.Series[float] = busy - own / blocks["wall_s"]
+    return others
 
 
 def _overhead(mode: str, blocks: pd.DataFrame) -> Iterator[str]:

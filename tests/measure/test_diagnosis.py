@@ -159,6 +159,10 @@ def test_drift_that_no_interval_covers(sign, word, advice):
     (warning,) = [w for w in diagnose(frame) if "first third" in w]
     assert f"throughput {word} 1" in warning
     assert advice in warning
+    if sign > 0:
+        frame["busy_cpus"] += np.linspace(0, 0.8, len(frame))
+        (warning,) = [w for w in diagnose(frame) if "first third" in w]
+        assert "other processes took more and more of the CPUs" in warning
     shuffled = frame.assign(wall_s=frame["wall_s"].sample(frac=1, random_state=2).to_numpy())
     shuffled["busy_s"] = shuffled["wall_s"] - 0.001
     assert not [w for w in diagnose(shuffled) if "first third" in w]
