@@ -162,12 +162,11 @@ def execute(config: Config, prepared: Prepared) -> Path:
 
 def _diagnosis(folder: RunFolder) -> list[str]:
     """Say what the blocks and samples on disk show that a reader should do something about."""
-    samples = folder.path / "gpu_samples.parquet"
-    try:
-        blocks = pd.read_parquet(folder.path / "blocks.parquet")
-        return diagnose(blocks, pd.read_parquet(samples) if samples.exists() else None)
-    except FileNotFoundError:
+    blocks, samples = folder.path / "blocks.parquet", folder.path / "gpu_samples.parquet"
+    if not blocks.exists():
         return []  # nothing was timed
+    try:
+        return diagnose(pd.read_parquet(blocks), pd.read_parquet(samples) if samples.exists() else None)
     except (OSError, ValueError) as error:
         return [f"The blocks were not looked through for what slowed them: {error}"]
 

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from harness.measure.diagnosis import diagnose, of_machine, overhead_shares
+from harness.run.journal import RunFolder
+from harness.run.runner import _diagnosis
 from harness.run.schema import TABLES
 
 THERMAL, POWER, SETTING, IDLE = 0x20, 0x4, 0x2, 0x1
@@ -181,6 +183,25 @@ def test_what_the_harness_takes_of_blocks():
     frame["waiting_s"] = pd.array([None] * len(frame), dtype="Float64")
     (warning,) = diagnose(frame)
     assert "was no evaluation, waiting for others included" in warning
+
+
+def test_a_run_looks_through_its_folder(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert _diagnosis(folder) == []  # nothing was timed
+    frame = blocks(wall_s={7: 1.3}, busy_s={7: 1.0})
+    folder.write_table("blocks", frame.astype(object).where(frame.notna(), None).to_dict("records"))
+    (warning,) = _diagnosis(folder)
+    assert "GPU" not in warning
+    parts = tmp_path / "gpu_samples.parquet"  # a sampler writes them as they come
+    parts.mkdir()
+    both = samples(7, 1100.0, THERMAL)
+    both.iloc[:40].to_parquet(parts / "part-00000.parquet")
+    both.iloc[40:].to_parquet(parts / "part-00001.parquet")
+    (warning,) = _diagnosis(folder)
+    assert "thermal throttling" in warning
+    (parts / "part-00001.parquet").write_bytes(b"PAR1")
+    (warning,) = _diagnosis(folder)
+    assert warning.startswith("The blocks were not looked through")
 
 
 def machine(**cpu: object) -> dict:
