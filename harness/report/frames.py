@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from harness.config import MODE_NAMES
-from harness.run.schema import ADDED, TABLES, VERSION
+from harness.run.schema import ADDED, OPTIONAL, TABLES, VERSION
 
 BASELINE = "sequential"
 
@@ -38,6 +38,7 @@ class Run:
         timings: one row per (mode, block, program); ``seconds`` is summed over workers.
         modes: one row per requested mode.
         primitives: one row per (mode, program, primitive); ``seconds`` is instrumented self time.
+        accuracy: one row per evaluation drawn of a timed block; ``equal`` to the reference's output or not.
         missing: file name -> why its data is not here. A frame whose file is missing has no rows.
     """
 
@@ -51,6 +52,7 @@ class Run:
     timings: pd.DataFrame
     modes: pd.DataFrame
     primitives: pd.DataFrame
+    accuracy: pd.DataFrame
     missing: dict[str, str]
 
     @property
@@ -146,7 +148,8 @@ def _load_frame(path: Path, missing: dict[str, str]) -> pd.DataFrame:
                 raise ValueError(f"column {column} is not {dtype}: {error}") from error
         return frame
     except FileNotFoundError:
-        missing[path.name] = "is not there"
+        if path.stem not in OPTIONAL:
+            missing[path.name] = "is not there"
     except (OSError, ValueError) as error:
         # pyarrow's errors are ValueErrors or OSErrors too.
         missing[path.name] = f"cannot be read: {error}"
