@@ -2,8 +2,8 @@
 
 The library is rebuilt when a source, a flag or the compiler has changed since. Development variants lie in files of
 their own and are chosen, for building and for loading, by the environment: ``VM_OPT=1`` is built quickly (``-O1``),
-``VM_SANITIZE=1`` checks itself with AddressSanitizer and UBSan, ``VM_SANITIZE=thread`` with ThreadSanitizer (the process
-needs ``sanitizer_environment()``), and ``VM_LANES=32`` emulates the lanes of a GPU's warp.
+``VM_SANITIZE=1`` checks itself with AddressSanitizer and UBSan, ``VM_SANITIZE=thread`` with ThreadSanitizer (then the
+process needs ``sanitizer_environment()``), and ``VM_LANES=32`` emulates the lanes of a GPU's warp.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def library_path(level: bool) -> Path:
 
 
 def _sanitizer() -> str:
-    """Return which sanitizers ``$VM_SANITIZE`` asks for: those for memory and undefined behaviour, or that for threads."""
+    """Return what ``$VM_SANITIZE`` asks for: checks of memory and undefined behaviour, or of threads."""
     return "thread" if os.environ.get("VM_SANITIZE") == "thread" else "address"
 
 

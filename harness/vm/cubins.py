@@ -137,7 +137,9 @@ def compile_for(capability: tuple[int, int], counting: str = COUNTING) -> Compil
         raise CubinError(f"NVRTC refused the kernels: {error}\n{nvrtc.getProgramLog(program)[:4000]}") from error
     finally:
         nvrtc.destroyProgram(program)
-    used = re.search(r"Compiling entry function 'vm_evaluate'.*?Used (\d+) registers(?:.*?(\d+) bytes smem)?", log, re.DOTALL)
+    used = re.search(
+        r"Compiling entry function 'vm_evaluate'.*?Used (\d+) registers(?:.*?(\d+) bytes smem)?", log, re.DOTALL
+    )
     if used is None:
         raise CubinError("NVRTC did not say what vm_evaluate needs, of which --ptxas-options=-v should make it tell")
     functions = tuple(_resources(log))

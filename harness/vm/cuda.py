@@ -13,6 +13,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -39,6 +40,7 @@ from harness.vm.structure import nesting
 WARP = 32
 """Threads of a warp, which are lanes of one evaluation or evaluate a pair each."""
 
+_LIMITS = Limits()
 _ALWAYS, _PROFILED = "EXECUTIONS", "EVERYTHING"  # what kernels count, as kernels.cu names it
 _CHUNK = 1 << 18  # pairs of a launch at most
 _FEW_OUTPUTS = 1 << 15  # pairs of a launch whose outputs are wanted
@@ -63,7 +65,8 @@ class _Slot:
     registers: Block | None = None
     again: Block | None = None
     outputs: Block | None = None
-    blocks: list[NDArray[Any]] = field(default_factory=list)  # of the host, until the stream came to their copies
+    places: Block | None = None  # of outputs: where each result's begins, and its size
+    kept: list[Any] = field(default_factory=list)  # what the stream has still to come to, of host and device
 
 
 @dataclass
@@ -362,7 +365,7 @@ class CudaEngine:
         first_result: NDArray[np.uint64],
         results: int,
         *,
-        limits: Limits = Limits(),
+        limits: Limits = _LIMITS,
         outputs: bool = False,
         timed: bool = False,
         counted: bool = False,
@@ -372,7 +375,7 @@ class CudaEngine:
 
         The three arrays are copied to the device once: pass the same objects again, unchanged, and they are not copied
         again. ``counted`` also counts elements and cycles, with kernels of their own that are compiled when they are
-        first asked for. ``limits.arena_bytes`` is the most that a first try has; it has less where there are many warps.
+        first asked for. A first try has ``limits.arena_bytes`` at most; less where there are many warps.
 
         Raises:
             NativeError: an argument is wrong.
@@ -413,9 +416,7 @@ class CudaEngine:
         outside = first.astype(np.int64) + programs[units] > results
         refuse(outside, "its results lie outside of the arrays")
 
-    def _hold_pairs(
-        self, units: NDArray[np.uint32], samples: NDArray[np.uint32], first: NDArray[np.uint64]
-    ) -> _Pairs:
+    def _hold_pairs(self, units: NDArray[np.uint32], samples: NDArray[np.uint32], first: NDArray[np.uint64]) -> _Pairs:
         if self._pairs is None or not self._pairs.of(units, samples, first):
             blocks = [self._driver.allocate(array.nbytes) for array in (units, samples, first)]
             self._pairs = _Pairs((units, samples, first), (blocks[0], blocks[1], blocks[2]))
@@ -463,7 +464,6 @@ class _Evaluation:
         self._registers_each = max(most_registers, 1)
         self._status = self._driver.allocate(3 * results)  # and reason, and equality
         self._nanoseconds = self._driver.allocate(8 * self._count) if timed else None
-        self._places = self._driver.allocate(16 * results) if outputs else None  # where outputs begin, and their sizes
         self._pieces: list[tuple[NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint64]]] = []
         self._retried, self._arena_used = 0, 0
 
@@ -521,7 +521,8 @@ class _Evaluation:
                 end = min(first + chunk, self._count)
                 self._copy_pairs(slot, first, end)
                 last = self._first_arena >= self._limits.most_arena_bytes
-                running.append(self._launch(slot, first, end, None, lanes, workers, self._first_arena, last))
+                launch = partial(self._launch, lanes=lanes, workers=workers, arena=self._first_arena, last=last)
+                running.append(launch(slot, first, end, None))
             while running:
                 again.append(self._finish(running.pop(0)))
         except BaseException:
@@ -537,7 +538,7 @@ class _Evaluation:
             most = int(self._driver.free_bytes() * _SHARE) // (arena + VALUE_BYTES * self._registers_each)
             workers = min(max(most, 1), self._engine._warps, len(chosen))
             try:
-                launch = self._launch(slot, 0, self._count, chosen, WARP, workers, arena, last)
+                launch = self._launch(slot, 0, self._count, chosen, lanes=WARP, workers=workers, arena=arena, last=last)
                 break
             except DeviceOutOfMemory:
                 if workers == 1:
@@ -563,11 +564,12 @@ class _Evaluation:
         """Have pairs in the device's memory before what the slot's stream is given next."""
         if end <= self._pairs.copied:
             return
-        for array, block in zip(self._pairs.arrays, self._pairs.blocks, strict=True):
+        arrays: tuple[NDArray[Any], ...] = self._pairs.arrays
+        for array, block in zip(arrays, self._pairs.blocks, strict=True):
             part = array[first:end]
             staged = self._driver.pinned(part.nbytes)
             staged[:] = part.view(np.uint8)
-            slot.blocks.append(staged)
+            slot.kept.append(staged)
             self._driver.upload(block.address + first * array.itemsize, staged, slot.stream)
             self._engine._count_bytes(part.nbytes, 0)
         self._pairs.copied = end
@@ -578,6 +580,7 @@ class _Evaluation:
         first: int,
         end: int,
         chosen: NDArray[np.uint32] | None,
+        *,
         lanes: int,
         workers: int,
         arena: int,
@@ -595,11 +598,12 @@ class _Evaluation:
         asked = None
         if chosen is not None:
             asked = engine._upload(chosen)
-        capacity = 0
+        capacity, places = 0, 0
         if self._outputs:
             capacity = self._output_capacity(slot, count, chosen is not None)
-            assert self._places is not None
-            driver.fill(self._places.address + 8 * self._results, 0, 8 * self._results, slot.stream)
+            slot.places = self._at_least(slot.places, 16 * self._results)
+            places = slot.places.address
+            driver.fill(places + 8 * self._results, 0, 8 * self._results, slot.stream)
         driver.fill(slot.state.address, 0, slot.state.size, slot.stream)
         units, samples, results = self._pairs.blocks
         status, inputs = self._status.address, engine._inputs
@@ -632,14 +636,14 @@ class _Evaluation:
             output_capacity=capacity,
             most_output_bytes=self._limits.most_output_bytes,
             output_end=slot.state.address + _OUTPUT_END,
-            output_at=self._places.address if self._places is not None else 0,
-            output_size=self._places.address + 8 * self._results if self._places is not None else 0,
+            output_at=places,
+            output_size=places + 8 * self._results,
             counters=engine._counters.address,
             multiprocessors=slot.state.address + _BITS,
             arena_used=slot.state.address + _ARENA_USED,
             lanes=lanes,
         )
-        slot.blocks.append(values)
+        slot.kept.append(values)
         driver.upload(slot.parameters.address, values, slot.stream)
         engine._count_bytes(values.nbytes, 0)
         begun = driver.mark(slot.stream)
@@ -647,10 +651,7 @@ class _Evaluation:
         ended = driver.mark(slot.stream)
         state = cast("NDArray[np.uint64]", driver.pinned(slot.state.size).view(np.uint64))
         driver.download(state, slot.state.address, slot.stream)
-        if asked is not None:
-            slot.blocks.append(np.empty(0))
-            state_owner = asked  # its memory stays until the launch is finished
-            slot.blocks.append(cast("Any", state_owner))
+        slot.kept += [asked, state]
         return _Launch(slot, first, end, chosen, begun, ended, state, capacity)
 
     def _at_least(self, block: Block | None, size: int) -> Block:
@@ -672,7 +673,7 @@ class _Evaluation:
         """Wait for a launch and note what it did; return the pairs that have to be tried again."""
         driver, engine, slot = self._driver, self._engine, launch.slot
         self._wait(launch)
-        slot.blocks.clear()
+        slot.kept.clear()
         seconds = driver.seconds(launch.begun, launch.ended)
         engine._usage += DeviceUsage(launches=1, kernel_s=seconds, bytes_from_device=launch.state.nbytes)
         engine._bits |= launch.state[_BITS // 8 :]
@@ -709,18 +710,18 @@ class _Evaluation:
             self._end_soon()
             for slot in self._engine._slots:
                 self._driver.wait(slot.stream)
-                slot.blocks.clear()
+                slot.kept.clear()
         self._engine._pairs = None
 
     def _fetch_outputs(self, launch: _Launch) -> None:
         """Copy the outputs of a launch, and where they are."""
         engine, slot, results = self._engine, launch.slot, self._results
-        assert self._places is not None
+        assert slot.places is not None
         assert slot.outputs is not None
         data = np.empty(min(int(launch.state[_OUTPUT_END // 8]), launch.capacity), np.uint8)
         engine._download(data, slot.outputs.address)
         places = np.empty((2, results), np.uint64)
-        engine._download(places, self._places.address)
+        engine._download(places, slot.places.address)
         self._pieces.append((data, places[0], places[1]))
 
     def _fetch(self) -> Evaluated:

@@ -7,8 +7,8 @@ a stream and return at once; what they read or write has to stay until the strea
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager, contextmanager
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -78,7 +78,7 @@ class Driver(Protocol):
         """Set memory of the device to a byte."""
 
     def launch(self, kernel: str, counting: str, warps: int, parameters: int, stream: Any) -> None:
-        """Run ``vm_load`` or ``vm_evaluate`` with so many warps, rounded up to whole blocks, on parameters at an address."""
+        """Run ``vm_load`` or ``vm_evaluate`` with so many warps, or a block's more, on parameters at an address."""
 
     def mark(self, stream: Any) -> Any:
         """Return an event behind all that the stream was given."""
