@@ -46,8 +46,8 @@ _CHUNK = 1 << 18  # pairs of a launch at most
 _FEW_OUTPUTS = 1 << 15  # pairs of a launch whose outputs are wanted
 _LEAST_ARENA, _MOST_FIRST_ARENA = 16 << 10, 256 << 10
 _SHARE = 0.4  # of the free memory that the arenas of a launch may take
-# Times the bytes of an encoded value that decoding it may take, and how many more, tried in this order. At last there is
-# room for the largest mask, which two cells that are far apart make.
+# Times the bytes of an encoded value that decoding it may take, and how many more, tried in this order. At last there
+# is room for the largest mask, which two cells that are far apart make.
 _ROOM = ((1, 64), (16, 4096), (256, 1 << 16), (4096, 1 << 20))
 _USUAL_OUTPUT = 1024  # bytes
 _BITS_BYTES = 64  # of a bit for each multiprocessor

@@ -20,8 +20,8 @@ def test_nvrtc_compiles_the_kernels(capability, capsys):
     with capsys.disabled():
         print(
             f"\nsm_{capability[0]}{capability[1]}: {len(made.cubin)} bytes in {made.seconds:.0f} s, {made.registers} "
-            f"registers, {made.shared_bytes} bytes of shared memory, spilled {by_name['vm_evaluate'].spill_stores} bytes "
-            f"in vm_evaluate, {max(own.spill_stores for own in hot.values())} at most in the interpreter"
+            f"registers, {made.shared_bytes} bytes of shared memory; spilled {by_name['vm_evaluate'].spill_stores} "
+            f"bytes in vm_evaluate, {max(own.spill_stores for own in hot.values())} at most in the interpreter"
         )
     assert made.cubin[:4] == b"\x7fELF"
     assert b"vm_evaluate" in made.cubin
