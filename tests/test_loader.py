@@ -345,3 +345,15 @@ def test_execute_raises_what_load_programs_reports(tmp_path):
 
 def test_the_names_that_are_ours():
     assert set(OUR_MODULES) == {"dsl", "pile", "constants", "arc_types", "harness.dsl"}
+
+
+def test_a_program_of_a_package_is_there_or_not_once(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.py").write_text(f"def solve_{name}(I):\n    return I\n")
+    programs, rejected = load_programs([f"{tmp_path}:solve_b"])
+    assert [program.name for program in programs] == ["solve_b"]
+    assert rejected == []
+    programs, rejected = load_programs([f"{tmp_path}:solve_c"])
+    assert programs == []
+    assert [(row.module, row.status) for row in rejected] == [(str(tmp_path), "no_program")]
+    assert "nearest: solve_" in rejected[0].detail
