@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ import pandas as pd
 import yaml
 
 from harness.config import MODE_NAMES
-from harness.run.schema import ADDED, TABLES, VERSION
+from harness.run.schema import ADDED, OPTIONAL, TABLES, VERSION
 
 BASELINE = "sequential"
 
 MAPPINGS = ("config.yaml", "environment.json", "run.json")
+GPU_SAMPLING = "gpu_sampling.json"
 
 
 class RunFolderError(Exception):
@@ -39,6 +40,8 @@ class Run:
         modes: one row per requested mode.
         primitives: one row per (mode, program, primitive); ``seconds`` is instrumented self time.
         missing: file name -> why its data is not here. A frame whose file is missing has no rows.
+        optional: the tables of ``OPTIONAL`` by name, each without rows where the run has none.
+        gpu_sampling: how GPUs were sampled, and why there are gaps (gpu_sampling.json); empty in older runs.
     """
 
     folder: Path
@@ -52,6 +55,8 @@ class Run:
     modes: pd.DataFrame
     primitives: pd.DataFrame
     missing: dict[str, str]
+    optional: dict[str, pd.DataFrame] = field(default_factory=dict)
+    gpu_sampling: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -103,12 +108,20 @@ def load_run(folder: Path) -> Run:
             "use the version of the harness that wrote the folder (environment.json names it)"
         )
     frames = {name: _load_frame(folder / f"{name}.parquet", missing) for name in TABLES}
+    unneeded: dict[str, str] = {}  # what is not there and need not be
+    optional = {}
+    for name in OPTIONAL:
+        path = folder / f"{name}.parquet"
+        optional[name] = _load_frame(path, missing if path.exists() else unneeded)
+    sampled = (folder / GPU_SAMPLING).exists()
     return Run(
         folder=folder,
         config=mappings["config.yaml"],
         environment=mappings["environment.json"],
         record=mappings["run.json"],
         missing=missing,
+        optional=optional,
+        gpu_sampling=_load_mapping(folder / GPU_SAMPLING, missing if sampled else unneeded),
         **frames,
     )
 
@@ -130,7 +143,7 @@ def _load_mapping(path: Path, missing: dict[str, str]) -> dict[str, Any]:
 
 
 def _load_frame(path: Path, missing: dict[str, str]) -> pd.DataFrame:
-    dtypes = TABLES[path.stem]
+    dtypes = TABLES.get(path.stem) or OPTIONAL[path.stem]
     try:
         frame = pd.read_parquet(path)
         for column in ADDED.get(path.stem, ()):

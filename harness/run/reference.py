@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from time import perf_counter
 
+from harness.measure.sources import Sources
 from harness.run.mode import Block, joined
 from harness.run.pool import WorkerPool
-from harness.run.worker import Job, Outcome, Span, time_span
+from harness.run.worker import Job, Outcome, Span, loaded_sources, time_span
 
 _SPANS_PER_WORKER = 12  # of a timed block: enough that none waits long for the last
 _MIN_SPAN_S = 0.008  # giving out a span costs some 0.2 ms
@@ -45,6 +46,11 @@ class ReferenceMode:
         parts = [timings for _, timings in self._pool.map(time_span, spans)]
         wall = perf_counter() - start
         return Block(wall, joined(parts))
+
+    def sources(self) -> Sources:
+        """See ``KnowsSources``: what one of the workers has loaded."""
+        ((_, sources),) = self._pool.map(loaded_sources, [Span(0, 0)])
+        return sources
 
     def close(self) -> None:
         """See ``Mode``."""

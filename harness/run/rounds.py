@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -33,6 +34,7 @@ class Measured:
         stop_rule: why there are no more; None while there are to be more, or the mode failed.
         failure: why it was given up; None if it was not.
         warnings: what a reader should know.
+        during: makes the context in which a block of a mode runs, given its number, or None where it does not count.
     """
 
     mode: Mode
@@ -43,6 +45,7 @@ class Measured:
     stop_rule: StopRule | None = None
     failure: str | None = None
     warnings: list[str] = field(default_factory=list)
+    during: Callable[[str, int | None], AbstractContextManager[None]] = lambda _mode, _block: nullcontext()
 
 
 def warm_up(measured: Measured, costs: Sequence[float], excluded: set[int], config: Config) -> None:
@@ -55,7 +58,7 @@ def warm_up(measured: Measured, costs: Sequence[float], excluded: set[int], conf
         config: ``min_block_s`` is read.
     """
     while measured.failure is None:
-        block = _block(measured, costs, excluded)
+        block = _block(measured, costs, excluded, None)
         if block is not None:
             if block.wall_s >= config.min_block_s:
                 return
@@ -82,21 +85,22 @@ def run_rounds(
     """
     while running := [m for m in modes if m.stop_rule is None and m.failure is None]:
         for measured in running:
-            block = _block(measured, costs, excluded)
+            block = _block(measured, costs, excluded, len(measured.blocks))
             if block is not None:
                 measured.blocks.append(block)
                 measured.stop_rule = _stop(measured.blocks, config)
                 after_block(measured)
 
 
-def _block(measured: Measured, costs: Sequence[float], excluded: set[int]) -> Block | None:
+def _block(measured: Measured, costs: Sequence[float], excluded: set[int], number: int | None) -> Block | None:
     """Run a block; None if an evaluation was lost in it, which is then left out of those to come, of every mode."""
     left_out = frozenset(excluded)
     if measured.left_out != left_out:
         measured.mode.prepare(costs, left_out)
         measured.left_out = left_out
     try:
-        return measured.mode.block(measured.passes)
+        with measured.during(measured.mode.name, number):
+            return measured.mode.block(measured.passes)
     except EvaluationLost as lost:
         gone = {int(lost.args[0])}
     except WorkersDied as died:

@@ -5,7 +5,7 @@ Columns are pandas dtypes; "string", "Int64" and "boolean" may hold nulls, the o
 
 VERSION = 1
 
-ADDED: dict[str, tuple[str, ...]] = {"modes": ("fell_back", "fell_back_reasons")}
+ADDED: dict[str, tuple[str, ...]] = {"modes": ("fell_back", "fell_back_reasons"), "primitives": ("evaluations",)}
 """Columns that came later: all null in a run that was written before."""
 
 TABLES: dict[str, dict[str, str]] = {
@@ -63,7 +63,76 @@ TABLES: dict[str, dict[str, str]] = {
         "module": "string",
         "primitive": "string",
         "family": "string",
+        "evaluations": "Int64",
         "calls": "int64",
         "seconds": "float64",
     },
 }
+
+OPTIONAL: dict[str, dict[str, str]] = {
+    "modules": {
+        "mode": "string",
+        "module": "string",
+        "path": "string",
+        "sha256": "string",
+    },
+    "executions": {
+        "mode": "string",
+        "program": "string",
+        "module": "string",
+        "opcode": "string",
+        "evaluations": "int64",
+        "executions": "int64",
+        "elements": "int64",
+    },
+    "devices": {
+        "mode": "string",
+        "device": "string",
+        "name": "string",
+        "uuid": "string",
+        "compute_capability": "string",
+        "multiprocessors": "Int64",
+        "counters": "boolean",
+        "compile_s": "float64",
+    },
+    "device_blocks": {
+        "mode": "string",
+        "block": "int64",
+        "device": "string",
+        "evaluations": "int64",
+        "launches": "int64",
+        "kernel_s": "float64",
+        "bytes_to_device": "int64",
+        "bytes_from_device": "int64",
+        "multiprocessors_used": "Int64",
+    },
+    "opcodes": {
+        "mode": "string",
+        "device": "string",
+        "opcode": "string",
+        "instructions": "int64",
+        "executions": "Int64",
+        "elements": "Int64",
+        "cycles": "Int64",
+    },
+    "gpu_samples": {
+        "t_s": "float64",
+        "device": "Int64",
+        "uuid": "string",
+        "source": "string",
+        "mode": "string",
+        "block": "Int64",
+        "gpu_utilization": "float64",
+        "memory_utilization": "float64",
+        "memory_used_bytes": "Int64",
+        "power_w": "float64",
+        "temperature_c": "float64",
+        "sm_clock_mhz": "float64",
+        "memory_clock_mhz": "float64",
+        "throttle_reasons": "Int64",
+        "pcie_tx_bytes_per_s": "float64",
+        "pcie_rx_bytes_per_s": "float64",
+        "process_utilization": "string",
+    },
+}
+"""Tables that only some runs have: a run without one lacks nothing that a reader need be told of."""
