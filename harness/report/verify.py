@@ -17,6 +17,7 @@ import pandas as pd
 from harness.atomic import write_atomic
 from harness.report.format import MISSING, number, printable
 from harness.report.frames import Run
+from harness.report.markup import join, tag
 from harness.report.tables import mode_table
 from harness.report.verify_evidence import GPU_MODES, CannotTell, Evidence, Judged, Verdict
 from harness.report.verify_gpu import (
@@ -109,7 +110,7 @@ def _of_mode(evidence: Evidence, functions: dict[str, Callable[[Evidence], Judge
     for name, function in functions.items():
         check = _judge(name, evidence.mode, partial(function, evidence))
         yield check
-        if name == RAN and ran(evidence).verdict != "pass":
+        if name == RAN and check.verdict != "pass":
             return
 
 
@@ -131,8 +132,13 @@ def overall(found: list[Check]) -> Verdict:
     return next((verdict for verdict in _WORST_FIRST if verdict in verdicts), "unproven")
 
 
-def checks_table(run: Run) -> pd.DataFrame:
-    """One row per check: mode, check, value, threshold (as text), verdict, meaning."""
+def checks_table(run: Run, found: list[Check] | None = None) -> pd.DataFrame:
+    """One row per check: mode, check, value, threshold (as text), verdict, meaning.
+
+    Args:
+        run: the run.
+        found: what ``checks`` gave before.
+    """
     return pd.DataFrame(
         [
             {
@@ -143,7 +149,7 @@ def checks_table(run: Run) -> pd.DataFrame:
                 "verdict": check.verdict,
                 "meaning": printable(check.meaning),
             }
-            for check in checks(run)
+            for check in (checks(run) if found is None else found)
         ],
         columns=["mode", "check", "value", "threshold", "verdict", "meaning"],
     )
@@ -160,31 +166,29 @@ def verdict_record(run: Run) -> dict[str, Any]:
     return {"schema": SCHEMA, "run": run.name, "verdict": overall(found), "checks": [asdict(check) for check in found]}
 
 
-def write_verdict(run: Run) -> Verdict:
-    """Write ``verdict.json`` into the run's folder, and return the verdict.
+def write_verdict(run: Run) -> None:
+    """Write ``verdict.json`` into the run's folder.
 
     Raises:
         OSError: it cannot be written.
     """
-    record = verdict_record(run)
-    write_atomic(run.folder / FILE, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-    verdict: Verdict = record["verdict"]
-    return verdict
+    write_atomic(run.folder / FILE, json.dumps(verdict_record(run), indent=2, ensure_ascii=False) + "\n")
 
 
 def verdict_lines(run: Run) -> list[str]:
     """The verdict for a terminal: every check with its value, threshold, verdict and meaning."""
-    table = checks_table(run)
+    found = checks(run)
+    table = checks_table(run, found)
     heads = ["verdict", "mode", "check", "value", "threshold", "meaning"]
     rows = [heads, *table[heads].itertuples(index=False)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(heads) - 1)]
     lines = ["  ".join([*(row[k].ljust(width) for k, width in enumerate(widths)), row[-1]]) for row in rows]
-    return [*lines, "", f"Verdict: {headline(run)}"]
+    return [*lines, "", f"Verdict: {headline(run, found)}"]
 
 
-def headline(run: Run) -> str:
-    """The run's verdict, and what it rests on, in one line."""
-    found = checks(run)
+def headline(run: Run, found: list[Check] | None = None) -> str:
+    """The run's verdict, and what it rests on, in one line; ``found`` is what ``checks`` gave before."""
+    found = checks(run) if found is None else found
     verdict = overall(found)
     deciding = [f"{check.mode or 'run'}: {check.check}" for check in found if check.verdict == verdict]
     if verdict == "pass":
@@ -206,13 +210,22 @@ def require_pass(run: Run) -> str:
             f"{check.mode or 'run'}: {check.check}: {check.meaning}" for check in found if check.verdict == "fail"
         ]
         raise VerdictFailed("\n".join(failed))
-    return headline(run)
+    return headline(run, found)
 
 
-def coloured(run: Run) -> Any:
-    """The table of the checks with its verdicts in colour, for a notebook."""
-    styled = checks_table(run).style.hide(axis="index")
-    styled = styled.map(
-        lambda verdict: f"background-color: {COLOURS.get(verdict, 'none')}; color: #1b2430", subset=["verdict"]
-    )
-    return styled.set_properties(subset=["meaning"], **{"text-align": "left", "white-space": "normal"})
+class ColouredChecks:
+    """The table of the checks with its verdicts in colour, as a notebook shows it."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def _repr_html_(self) -> str:
+        found = checks(self._run)
+        table = checks_table(self._run, found)
+        heads = ["verdict", *(column for column in table.columns if column != "verdict")]
+        rows = [tag("tr", *(tag("th", head) for head in heads))]
+        for row in table.to_dict("records"):
+            style = f"background:{COLOURS[row['verdict']]};color:#1b2430"
+            cells = [tag("td", str(row[head]), style="text-align:left") for head in heads[1:]]
+            rows.append(tag("tr", tag("td", str(row["verdict"]), style=style), *cells))
+        return join(tag("p", tag("b", f"Verdict: {headline(self._run, found)}")), tag("table", *rows))

@@ -7,10 +7,10 @@ from pathlib import PurePath
 
 import pandas as pd
 
+from harness.report.fallbacks import fell_back_text
 from harness.report.format import count, is_missing, printable, speedup
 from harness.report.frames import BASELINE, Run
 from harness.report.tables import measured_modes
-from harness.report.verdict import fell_back_text
 from harness.report.verify_evidence import (
     CannotTell,
     Evidence,

@@ -63,9 +63,9 @@ TABLES: dict[str, dict[str, str]] = {
         "module": "string",
         "primitive": "string",
         "family": "string",
-        "evaluations": "Int64",
         "calls": "int64",
         "seconds": "float64",
+        "evaluations": "Int64",
     },
 }
 

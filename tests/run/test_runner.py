@@ -45,6 +45,7 @@ def test_a_run_folder_has_all_that_it_should_and_can_be_run_again(config):
     assert {path.name for path in folder.iterdir()} == {
         *("config.yaml", "environment.json", "run.json", "programs.parquet", "evaluations.parquet"),
         *("blocks.parquet", "timings.parquet", "modes.parquet", "primitives.parquet"),
+        *("modules.parquet", "gpu_sampling.json"),
     }
     assert json.loads((folder / "run.json").read_text())["status"] == "complete"
     assert read_config(folder / "config.yaml") == config
