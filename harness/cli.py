@@ -1,6 +1,6 @@
 """The command line: ``python -m harness COMMAND``.
 
-Exit codes: 0 done; 1 done, but not all is well; 2 what was asked for is wrong; 130 stopped by Ctrl-C.
+Exit codes: 0 done; 1 done, but not all is well (of verify: anything but pass); 2 what was asked for is wrong; 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _notebook(arguments: argparse.Namespace) -> int:
     except NotebookError as error:
         print(f"error: {error}", file=sys.stderr)
         if getattr(error.__cause__, "ename", None) == "VerdictFailed":
-            return _conclude(folder)  # the notebook is whole: its last cell says what the run does not prove
+            return _conclude(folder) or 1  # the notebook is whole: its last cell says what the run does not prove
         if close_failed(folder, str(error)):
             _conclude(folder)
         return 1
@@ -265,12 +265,13 @@ def _verify(arguments: argparse.Namespace) -> int:
     except RunFolderError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print("\n".join(verdict_lines(run)))
+    found = checks(run)
+    print("\n".join(verdict_lines(run, found)))
     try:
-        write_verdict(run)
+        write_verdict(run, found)
     except OSError as error:  # who doubts a run may have been given a folder that is not theirs to write into
         print(f"warning: verdict.json is not written: {error}", file=sys.stderr)
-    return 0 if overall(checks(run)) == "pass" else 1
+    return 0 if overall(found) == "pass" else 1
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

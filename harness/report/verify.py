@@ -160,24 +160,24 @@ def value_text(value: float | str | None) -> str:
     return MISSING if value is None else number(value) if isinstance(value, int | float) else printable(value)
 
 
-def verdict_record(run: Run) -> dict[str, Any]:
+def verdict_record(run: Run, found: list[Check] | None = None) -> dict[str, Any]:
     """Return what ``verdict.json`` holds: the run's verdict, and every check."""
-    found = checks(run)
+    found = checks(run) if found is None else found
     return {"schema": SCHEMA, "run": run.name, "verdict": overall(found), "checks": [asdict(check) for check in found]}
 
 
-def write_verdict(run: Run) -> None:
+def write_verdict(run: Run, found: list[Check] | None = None) -> None:
     """Write ``verdict.json`` into the run's folder.
 
     Raises:
         OSError: it cannot be written.
     """
-    write_atomic(run.folder / FILE, json.dumps(verdict_record(run), indent=2, ensure_ascii=False) + "\n")
+    write_atomic(run.folder / FILE, json.dumps(verdict_record(run, found), indent=2, ensure_ascii=False) + "\n")
 
 
-def verdict_lines(run: Run) -> list[str]:
+def verdict_lines(run: Run, found: list[Check] | None = None) -> list[str]:
     """The verdict for a terminal: every check with its value, threshold, verdict and meaning."""
-    found = checks(run)
+    found = checks(run) if found is None else found
     table = checks_table(run, found)
     heads = ["verdict", "mode", "check", "value", "threshold", "meaning"]
     rows = [heads, *table[heads].itertuples(index=False)]

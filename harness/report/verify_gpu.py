@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -127,15 +127,19 @@ def device_executions(evidence: Evidence) -> Judged:
     missing = [op for op in contained.index if op not in executed and (op in taken or host.empty)]
     if evidence.row["fell_back"] == 0:
         missing += sorted(taken - executed - set(missing))
+    if missing and host.empty:
+        raise CannotTell(
+            f"nobody counted whether {_opcode_names(missing)}, which no device has executed, lie in branches that are "
+            f"never taken; measure {_HOST} in the same run, with profile: true"
+        )
     value = f"{count(len(executed))} of {count(len(executed) + len(missing))} opcodes"
     if missing:
-        names = ", ".join(map(printable, missing[:_NAMED])) + (", ..." if len(missing) > _NAMED else "")
         return Judged(
             "fail",
             value,
             "all",
-            f"Never executed on a device, though the programs need them: {names}. A patch does not reach them, or the "
-            "CPU computes them.",
+            f"Never executed on a device, though the programs need them: {_opcode_names(missing)}. "
+            "A patch does not reach them, or the CPU computes them.",
         )
     per_device = evidence.table("opcodes").groupby("device")["executions"].sum()
     used = evidence.device_blocks.groupby("device")["multiprocessors_used"].max()
@@ -146,6 +150,10 @@ def device_executions(evidence: Evidence) -> Judged:
             text = f"{printable(device)} has counted executions, but no multiprocessor of it took part."
             return Judged("fail", value, "all", f"{text} One of the two records is wrong.")
     return Judged("pass", value, "all", "The devices' own counters saw every opcode that the programs need.")
+
+
+def _opcode_names(names: Sequence[str]) -> str:
+    return ", ".join(map(printable, names[:_NAMED])) + (", ..." if len(names) > _NAMED else "")
 
 
 def _expected_executions(evidence: Evidence) -> float:

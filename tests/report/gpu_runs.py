@@ -67,11 +67,11 @@ def do_run(folder: Path, min_block_s: float, period_ms: int) -> Path:
     return folder / "run"
 
 
-def instructions() -> Counter[str]:
-    """Count the instructions of the compiled programs, by opcode."""
+def instructions(names: set[str]) -> Counter[str]:
+    """Count the instructions of compiled programs, by opcode."""
     found: Counter[str] = Counter()
     kinds = {kind.number: name for name, kind in LOOP_KIND.items()}
-    for program in load_programs(SETTINGS["programs"])[0]:
+    for program in (one for one in load_programs(SETTINGS["programs"])[0] if one.name in names):
         for row in compile_unit([trace(program)]).code.reshape(-1, 8).tolist():
             found[OPCODES[row[0]].name] += 1
             if OPCODES[row[0]].name == "loop":
@@ -98,7 +98,7 @@ def as_gpu_run(folder: Path) -> Path:
     for column in ("executions", "elements"):
         counted[column] = counted[column] * evaluations // counted["evaluations"]
     totals = counted.groupby("opcode")[["executions", "elements"]].sum()
-    held = instructions()
+    held = instructions(set(run.programs.query("status == 'ok'")["program"]))
     devices, device_blocks, opcodes = [], [], []
     for number, uuid in enumerate(UUIDS):
         own: dict[str, Any] = {"mode": GPU, "device": f"cuda:{number}"}
@@ -134,7 +134,7 @@ def add(folder: Path, name: str, rows: pd.DataFrame) -> None:
 def edit(folder: Path, name: str, mode: str = GPU, **values: Any) -> None:
     """Set columns in the rows of a mode; a function makes them of those rows."""
     frame = pd.read_parquet(folder / f"{name}.parquet")
-    own = frame["mode"] == mode
+    own = (frame["mode"] == mode).fillna(False).astype(bool)
     for column, value in values.items():
         new = value(frame[own]) if callable(value) else value
         frame[column] = frame[column].astype(object).mask(own, new)
@@ -189,7 +189,7 @@ def wrong_module(folder: Path) -> None:
     loaded = sources_of(load_programs([str(old)])[0])
     files = [pair for name, own in loaded.items() if name != "harness" for pair in own]
     found = [(names[Path(path).stem], path, sha) for path, sha in files if Path(path).stem in names]
-    kept = rows[(rows["mode"] != GPU) | (rows["module"] == "harness")]
+    kept = rows[(rows["mode"] != GPU).fillna(True) | (rows["module"] == "harness")]
     new = [{"mode": GPU, "module": module, "path": path, "sha256": sha} for module, path, sha in found]
     RunFolder(folder).write_table("modules", [*kept.to_dict("records"), *new])
 
