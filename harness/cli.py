@@ -1,6 +1,7 @@
 """The command line: ``python -m harness COMMAND``.
 
-Exit codes: 0 done; 1 done, but not all is well (of verify: anything but pass); 2 what was asked for is wrong; 130 stopped by Ctrl-C.
+Exit codes: 0 done; 1 done, but not all is well (of ``verify``: anything but pass); 2 what was asked for is wrong;
+130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ class Measured:
         stop_rule: why there are no more; None while there are to be more, or the mode failed.
         failure: why it was given up; None if it was not.
         warnings: what a reader should know.
+        warm: whether its blocks count by now.
         during: makes the context in which a block of a mode runs, given its number, or None where it does not count.
     """
 
@@ -45,6 +46,7 @@ class Measured:
     stop_rule: StopRule | None = None
     failure: str | None = None
     warnings: list[str] = field(default_factory=list)
+    warm: bool = False
     during: Callable[[str, int | None], AbstractContextManager[None]] = lambda _mode, _block: nullcontext()
 
 
@@ -58,7 +60,7 @@ def warm_up(measured: Measured, costs: Sequence[float], excluded: set[int], conf
         config: ``min_block_s`` is read.
     """
     while measured.failure is None:
-        block = _block(measured, costs, excluded, None)
+        block = _block(measured, costs, excluded)
         if block is not None:
             if block.wall_s >= config.min_block_s:
                 return
@@ -83,23 +85,25 @@ def run_rounds(
         config: the stopping rule.
         after_block: called when a block of a mode is done.
     """
+    for measured in modes:
+        measured.warm = True
     while running := [m for m in modes if m.stop_rule is None and m.failure is None]:
         for measured in running:
-            block = _block(measured, costs, excluded, len(measured.blocks))
+            block = _block(measured, costs, excluded)
             if block is not None:
                 measured.blocks.append(block)
                 measured.stop_rule = _stop(measured.blocks, config)
                 after_block(measured)
 
 
-def _block(measured: Measured, costs: Sequence[float], excluded: set[int], number: int | None) -> Block | None:
+def _block(measured: Measured, costs: Sequence[float], excluded: set[int]) -> Block | None:
     """Run a block; None if an evaluation was lost in it, which is then left out of those to come, of every mode."""
     left_out = frozenset(excluded)
     if measured.left_out != left_out:
         measured.mode.prepare(costs, left_out)
         measured.left_out = left_out
     try:
-        with measured.during(measured.mode.name, number):
+        with measured.during(measured.mode.name, len(measured.blocks) if measured.warm else None):
             return measured.mode.block(measured.passes)
     except EvaluationLost as lost:
         gone = {int(lost.args[0])}
