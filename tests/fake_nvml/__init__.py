@@ -7,18 +7,21 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[2]
 COMPILER = next((path for name in ("gcc", "cc", "clang") if (path := shutil.which(name))), None)
 NO_COMPILER = "no C compiler (gcc, cc or clang) to build the scripted libnvidia-ml.so.1 with"
+
+_folders: list[TemporaryDirectory[str]] = []  # gone when this process ends
 
 
 @cache
 def library_folder(*flags: str) -> Path:
     """Build the library into a folder of its own; ``-DOLD_DRIVER`` leaves out what older drivers lack."""
     assert COMPILER is not None
-    folder = Path(mkdtemp(prefix="fake-nvml-"))
+    _folders.append(TemporaryDirectory(prefix="fake-nvml-"))
+    folder = Path(_folders[-1].name)
     name = "libnvidia-ml.so.1"
     source = Path(__file__).with_name("fake_nvml.c")
     words = [COMPILER, "-Wall", "-Wextra", "-Werror", "-O1", "-fPIC", "-shared", f"-Wl,-soname,{name}", *flags]
