@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.batt.loader import Program, load_programs
-from harness.measure.environment import cpu_model, usable_cpus
+from harness.measure.environment import cpu_model
 from harness.measure.stats import geometric_mean
+from harness.measure.usable import usable_cpus
 from harness.progress import progress
 from harness.samples import Sample, expand, load_tasks
 from harness.vm.engine import Engine

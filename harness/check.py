@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.batt.loader import Rejected, load_programs
 from harness.config import MODE_NAMES, ConfigError
-from harness.measure.environment import usable_cpus
+from harness.measure.usable import usable_cpus
 from harness.progress import progress
 from harness.run.mode import Mode
 from harness.run.modes import make_mode, unavailable

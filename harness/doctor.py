@@ -16,7 +16,8 @@ import psutil
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from packaging.requirements import Requirement
 
-from harness.measure.environment import cpu_model, gpus, usable_cpus
+from harness.measure.environment import cpu_model, gpus
+from harness.measure.usable import usable_cpus
 
 Verdict = Literal["ok", "absent", "broken"]
 

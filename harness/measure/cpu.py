@@ -9,10 +9,7 @@ from time import perf_counter
 
 import psutil
 
-
-def affinity() -> list[int]:
-    """Return the numbers of the CPUs that this process may run on."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+from harness.measure.usable import affinity
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ import psutil
 import pynvml
 
 import harness
-from harness.measure.cpu import affinity, frequency_mhz, governor
+from harness.measure.cpu import frequency_mhz, governor
+from harness.measure.usable import affinity, usable_cpus
 
 PACKAGES = (
     "numpy",
@@ -37,11 +38,6 @@ PACKAGES = (
     "psutil",
     "pyyaml",
 )
-
-
-def usable_cpus() -> int:
-    """Return how many CPUs this process may run on."""
-    return len(affinity())
 
 
 def package_versions() -> dict[str, str | None]:

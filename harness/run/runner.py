@@ -18,9 +18,10 @@ from harness.batt.loader import Rejected, load_programs
 from harness.config import MODE_NAMES, Config, ConfigError, to_yaml
 from harness.dsl.table import ALL
 from harness.measure.diagnosis import diagnose, of_machine, overhead_shares
-from harness.measure.environment import describe_environment, usable_cpus
+from harness.measure.environment import describe_environment
 from harness.measure.nvml_sampler import Sampler
 from harness.measure.sources import Sources, sources_of
+from harness.measure.usable import usable_cpus
 from harness.progress import progress
 from harness.run import schema
 from harness.run.accuracy import Accuracy

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
 
@@ -41,7 +41,7 @@ WARP = 32
 """Threads of a warp, which are lanes of one evaluation or evaluate a pair each."""
 
 _LIMITS = Limits()
-_ALWAYS, _PROFILED = "EXECUTIONS", "EVERYTHING"  # what kernels count, as kernels.cu names it
+_UNCOUNTED, _ALWAYS, _PROFILED = "NOTHING", "EXECUTIONS", "EVERYTHING"  # what kernels count, as kernels.cu names it
 _CHUNK = 1 << 18  # pairs of a launch at most
 _FEW_OUTPUTS = 1 << 15  # pairs of a launch whose outputs are wanted
 _LEAST_ARENA, _MOST_FIRST_ARENA = 16 << 10, 256 << 10
@@ -108,7 +108,9 @@ class CudaEngine:
     ``harness.Engine(machine=CudaEngine())`` evaluates programs on it. An engine is used by one thread at a time.
     """
 
-    def __init__(self, device: int = 0, *, driver: Driver | None = None, lanes: int | None = None) -> None:
+    def __init__(
+        self, device: int = 0, *, driver: Driver | None = None, lanes: int | None = None, counted: bool = True
+    ) -> None:
         """Take a device, and load or compile the kernels.
 
         Args:
@@ -116,6 +118,7 @@ class CudaEngine:
             driver: of the device; None for CuPy's.
             lanes: 32 if a warp is to evaluate one pair, 1 if each of its threads is, None to choose by how many pairs
                 there are: single threads do more at a time, but each takes longer.
+            counted: whether executions are always counted; without counters nothing is proved.
 
         Raises:
             CudaUnavailable: there is no CuPy, or no such device.
@@ -125,7 +128,8 @@ class CudaEngine:
             raise ValueError(f"lanes is 1, {WARP} or None, not {lanes!r}")
         self._driver: Driver = CupyDriver(device) if driver is None else driver
         self._lanes = lanes
-        self._driver.prepare(_ALWAYS)
+        self._usual = _ALWAYS if counted else _UNCOUNTED
+        self._driver.prepare(self._usual)
         self._warps = self._driver.workers()
         self._facts = self._driver.facts()
         self._usage = DeviceUsage()
@@ -160,7 +164,7 @@ class CudaEngine:
 
     def device_facts(self) -> DeviceFacts:
         """Return what the device is."""
-        return self._driver.facts()
+        return replace(self._driver.facts(), counters=self._usual != _UNCOUNTED)
 
     def usage(self) -> DeviceUsage:
         """Return what the device did since the last call."""
@@ -340,7 +344,7 @@ class CudaEngine:
                 )
             )
             warps = min(-(-len(chosen) // WARP), 4 * self._warps)
-            self._driver.launch("vm_load", _ALWAYS, warps, block.address, self._control)
+            self._driver.launch("vm_load", self._usual, warps, block.address, self._control)
             self._driver.wait(self._control)
             count = np.zeros(1, np.uint64)
             self._download(count, refused.address)
@@ -384,7 +388,7 @@ class CudaEngine:
             KeyboardInterrupt: Ctrl-C ended it.
         """
         self._check(units, samples, first_result, results)
-        counting = _PROFILED if counted else _ALWAYS
+        counting = _PROFILED if counted else self._usual
         self._driver.prepare(counting)
         pairs = self._hold_pairs(units, samples, first_result)
         work = _Evaluation(self, pairs, results, limits, counting, outputs=outputs, timed=timed, cancel=cancel)

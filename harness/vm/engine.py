@@ -8,22 +8,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from harness.batt.loader import Kind, Program
 from harness.compiler import Trace, Unit, Untraceable, compile_unit, trace
 from harness.compiler.tracing import Slot
 from harness.dsl.types import Grid
-from harness.measure.environment import usable_cpus
+from harness.measure.usable import usable_cpus
 from harness.samples import Sample
 from harness.vm import encoding, native, packing
 from harness.vm.machine import Machine
 from harness.vm.native import DIFFERENT, EQUAL, FAILED, NOT_HANDLED, OK, STATUS_NAMES, UNKNOWN, Limits
 from harness.vm.opcodes import CONTROL, OPERATION
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REASONS = (*native.REASONS, "not compiled")
 """Why the machine did not handle an evaluation, by number."""

@@ -287,6 +287,8 @@ def fuzz(
     ill_typed: float = 0.0,
     progress: Callable[[Tally], None] = lambda tally: None,
     most_differences: int = 20,
+    *,
+    engine: Callable[[], Engine] = Engine,
 ) -> Tally:
     """Compare at least so many evaluations of random programs on random grids, or until enough differences are found.
 
@@ -296,10 +298,11 @@ def fuzz(
         ill_typed: share of operands that are of any type.
         progress: is called now and then.
         most_differences: where to stop.
+        engine: makes the engine that is compared.
     """
     rng = random.Random(seed)
     tally = Tally()
-    with Differential([random_grid(rng) for _ in range(GRIDS)]) as differential:
+    with Differential([random_grid(rng) for _ in range(GRIDS)], engine) as differential:
         while tally.evaluations < evaluations and len(tally.differences) < most_differences:
             lists = []
             for _ in range(PROGRAMS_PER_CHUNK):

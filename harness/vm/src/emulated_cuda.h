@@ -16,7 +16,7 @@ struct Index {
 };
 static thread_local Index blockIdx{0}, gridDim{0};
 constexpr Index blockDim{VM_LANES};
-#define threadIdx (vm::Index{vm::Warp::lane()})
+#define threadIdx (vm::Index{vm::Warp::lane().load(std::memory_order_relaxed)})
 #define __shared__ static thread_local
 constexpr u32 ALL_LANES = 0xFFFFFFFF;
 
@@ -33,10 +33,10 @@ T atomicMax(T* at, T x) {
 
 template <class T>
 T __shfl_sync(u32, T x, u32 from, Site site = VM_HERE) {
-    return exchange(Warp::lane(), x, site, [&](const auto& get) { return get(from); });
+    return exchange(Warp::lane().load(std::memory_order_relaxed), x, site, [&](const auto& get) { return get(from); });
 }
 inline void __syncwarp(u32, Site site = VM_HERE) {
-    exchange(Warp::lane(), static_cast<u32>(0), site, [](const auto&) { return 0; });
+    exchange(Warp::lane().load(std::memory_order_relaxed), static_cast<u32>(0), site, [](const auto&) { return 0; });
 }
 inline void __syncthreads(Site site = VM_HERE) { __syncwarp(ALL_LANES, site); }  // a block is a warp
 

@@ -8,7 +8,7 @@
 
 #include <ucontext.h>
 
-#include <cstdio>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -19,6 +19,11 @@
 
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/tsan_interface.h>
+#define VM_RELEASE(at) __tsan_release(at)
+#define VM_ACQUIRE(at) __tsan_acquire(at)
+#else
+#define VM_RELEASE(at) static_cast<void>(at)
+#define VM_ACQUIRE(at) static_cast<void>(at)
 #endif
 
 namespace vm {
@@ -36,16 +41,14 @@ public:
         for (u32 k = 0; k < VM_LANES; k++) begin(*lanes_[k], k);
 #ifdef __SANITIZE_THREAD__
         scheduler_fiber_ = __tsan_get_current_fiber();
-        __tsan_release(this);
 #endif
+        VM_RELEASE(this);
         while (!lanes_[0]->done) {
             const u32 first = order_ = order_ * 1664525u + 1013904223u, step = (order_ >> 8) | 1u;
             for (u32 k = 0; k < VM_LANES; k++) resume(((first >> 16) + k * step) % VM_LANES);
             compare_places();
         }
-#ifdef __SANITIZE_THREAD__
-        __tsan_acquire(this);
-#endif
+        VM_ACQUIRE(this);
     }
 
     // Leave x where the other lanes find it, wait for them, and return read(get), where get(k) is what lane k left.
@@ -63,8 +66,8 @@ public:
     }
 
     // Which of them runs on this thread now.
-    static u32& lane() {
-        static thread_local u32 number = 0;
+    static std::atomic<u32>& lane() {
+        static thread_local std::atomic<u32> number{0};
         return number;
     }
 
@@ -96,51 +99,47 @@ private:
         fiber.context.uc_stack.ss_sp = fiber.stack.get();
         fiber.context.uc_stack.ss_size = STACK;
         fiber.context.uc_link = nullptr;
-        makecontext(&fiber.context, reinterpret_cast<void (*)()>(&Warp::enter), 1, static_cast<int>(lane));
+        const u64 own = reinterpret_cast<u64>(this);
+        makecontext(&fiber.context, reinterpret_cast<void (*)()>(&Warp::enter), 3, static_cast<u32>(own >> 32),
+                    static_cast<u32>(own), lane);
 #ifdef __SANITIZE_THREAD__
         if (fiber.tsan) __tsan_destroy_fiber(fiber.tsan);
         fiber.tsan = __tsan_create_fiber(0);
 #endif
     }
 
-    static void enter(int lane) {
-        Warp& own = *current();
-        Fiber& fiber = *own.lanes_[static_cast<u32>(lane)];
-#ifdef __SANITIZE_THREAD__
-        __tsan_acquire(&own);
-#endif
-        (*own.f_)(static_cast<u32>(lane));
+    static void enter(u32 high, u32 low, u32 lane) {
+        Warp& own = *reinterpret_cast<Warp*>(static_cast<u64>(high) << 32 | low);
+        Fiber& fiber = *own.lanes_[lane];
+        VM_ACQUIRE(&own);
+        (*own.f_)(lane);
         fiber.place = Site{"the end", 0};
         fiber.done = true;
-#ifdef __SANITIZE_THREAD__
-        __tsan_release(&own);
-#endif
+        VM_RELEASE(&own);
         own.leave(fiber);
     }
 
     void wait(u32 lane, Site site) {
         Fiber& fiber = *lanes_[lane];
         fiber.place = site;
-#ifdef __SANITIZE_THREAD__
-        __tsan_release(&slots_);
-#endif
+        VM_RELEASE(&slots_);
         leave(fiber);
-#ifdef __SANITIZE_THREAD__
-        __tsan_acquire(&slots_);
-#endif
+        VM_ACQUIRE(&slots_);
     }
 
     void resume(u32 number) {
         Fiber& fiber = *lanes_[number];
         if (fiber.done) return;
-        lane() = number;
+        lane().store(number, std::memory_order_relaxed);
 #ifdef __SANITIZE_THREAD__
         __tsan_switch_to_fiber(fiber.tsan, __tsan_switch_to_fiber_no_sync);
 #endif
         swapcontext(&scheduler_, &fiber.context);
+        VM_ACQUIRE(&fiber);  // the scheduler sees what the fiber did, but not the other way round
     }
 
     void leave(Fiber& fiber) {
+        VM_RELEASE(&fiber);
 #ifdef __SANITIZE_THREAD__
         __tsan_switch_to_fiber(scheduler_fiber_, __tsan_switch_to_fiber_no_sync);
 #endif

@@ -276,13 +276,16 @@ VM_API int vm_run_operation(u32 op, const u8* operands, u64 size, u32 count, u64
 }
 
 #if VM_LANES > 1
-// Run a kernel of kernels.cu, emulated: vm_load (which = 0), vm_evaluate (1), or that with everything counted (2).
+// Run a kernel of kernels.cu, emulated: vm_load (which = 0), or vm_evaluate, which counts executions (1), everything (2) or
+// nothing (3).
 VM_API int vm_launch(u32 which, u32 blocks, const void* parameters) {
     return guarded([&]() -> int {
         if (which == 0) {
             launch(blocks, [&] { load_all(*static_cast<const Load*>(parameters)); });
         } else if (which == 1) {
             launch(blocks, [&] { evaluate_all<EXECUTIONS>(*static_cast<const Batch*>(parameters)); });
+        } else if (which == 3) {
+            launch(blocks, [&] { evaluate_all<NOTHING>(*static_cast<const Batch*>(parameters)); });
         } else {
             launch(blocks, [&] { evaluate_all<EVERYTHING>(*static_cast<const Batch*>(parameters)); });
         }

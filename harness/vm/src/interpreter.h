@@ -50,16 +50,12 @@ struct Counters {
     Counter* all;
     u32* executions;
 };
-VM_FN void add_to(u64& counter, u64 x) {
+template <class T>
+VM_INLINE void add_to(T& counter, T x) {
 #ifdef __CUDACC__
     atomicAdd(&counter, x);
-#else
-    counter += x;
-#endif
-}
-VM_FN void add_to(u32& counter, u32 x) {
-#ifdef __CUDACC__
-    atomicAdd(&counter, x);
+#elif VM_LANES > 1
+    __atomic_fetch_add(&counter, x, __ATOMIC_RELAXED);
 #else
     counter += x;
 #endif
@@ -272,7 +268,7 @@ struct Machine {
     VM_FN_MEMBER void count(u32 which, u64 elements, u64 since) {
         if (COUNTING == NOTHING) return;
         if (COUNTING == EXECUTIONS) return add_to(counters.executions[which], 1u);
-        add_to(counters.all[which].executions, 1);
+        add_to(counters.all[which].executions, static_cast<u64>(1));
         add_to(counters.all[which].elements, elements);
         add_to(counters.all[which].cycles, VM_CYCLES() - since);
     }
