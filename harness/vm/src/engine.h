@@ -287,8 +287,9 @@ private:
         const u64 chunk = std::max<u64>(1, std::min<u64>(MOST_AT_ONCE, job.pairs / (run.threads * 16)));
         u64 first = 0, end = 0, since = VM_CYCLES();
         try {
-            while (!is_ended(run) && shares.take(number, chunk, first, end)) {
+            while (shares.take(number, chunk, first, end)) {
                 for (u64 pair = first; pair < end; pair++) {
+                    if (is_ended(run)) return;
                     if (job.flags & RESUMED && is_done(job, pair)) continue;
                     fetch_ahead(job, pair);
                     if (!evaluate_pair(job, worker, number, pair)) return;

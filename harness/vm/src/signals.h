@@ -9,8 +9,8 @@
 
 namespace vm {
 
-// While it lives, signals that somebody handles are noted here too; SIGINT ends what is being evaluated, others the
-// evaluation after that. One at a time, in the main thread.
+// While it lives, signals that somebody handles are noted here too; SIGINT ends the
+// pairs that are being evaluated, others what comes after these. One at a time, in the main thread.
 class Signals {
 public:
     // `cancel` is what the interpreter looks at; SIGINT sets it to INTERRUPTED, unless it is set already.
