@@ -110,9 +110,7 @@ def test_samples_are_added_all_or_none() -> None:
         assert engine.add_samples(data, starts, 1, np.zeros(3, bool)) == 2
         with pytest.raises(NativeError, match="sample 1: value 1 is no encoded value"):
             engine.add_samples(data, starts, 1, np.array([False, True, False]))
-        with pytest.raises(
-            NativeError, match="sample 0: there are bytes behind the last|bytes behind the last sample 0"
-        ):
+        with pytest.raises(NativeError, match="sample 0: there are bytes behind the last value"):
             engine.add_samples(data, starts[[0, 2, 3]], 1, np.array([False, False]))
         with pytest.raises(NativeError, match="sample 2 lies outside"):
             engine.add_samples(data[:-1], starts, 1, np.zeros(3, bool))

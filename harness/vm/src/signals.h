@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 
 #include "platform.h"
@@ -51,6 +52,7 @@ private:
     static void note(int number, siginfo_t* info, void* context) {
         Signals* const own = current_.load();
         if (!own) return;
+        const int before_errno = errno;
         for (u32 k = 0; k < COUNT; k++) {
             if (NUMBERS[k] != number) continue;
             const struct sigaction& before = own->before_[k];
@@ -65,6 +67,7 @@ private:
             __atomic_compare_exchange_n(own->cancel_, &running, INTERRUPTED, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
         }
         own->arrived_.store(true);
+        errno = before_errno;
     }
 
     static inline std::atomic<Signals*> current_{nullptr};
