@@ -1,6 +1,7 @@
 """The command line: ``python -m harness COMMAND``.
 
-Exit codes: 0 done; 1 done, but not all is well; 2 what was asked for is wrong; 130 stopped by Ctrl-C.
+Exit codes: 0 done; 1 done, but not all is well (of ``verify``: anything but pass); 2 what was asked for is wrong;
+130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -86,6 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(command=_report)
     report.add_argument("folder", type=Path, help="a run folder")
 
+    verify = commands.add_parser("verify", help="say what a run proves, check by check; exit code 0 only if all passes")
+    verify.set_defaults(command=_verify)
+    verify.add_argument("folder", type=Path, help="a run folder")
+
     doctor = commands.add_parser("doctor", help="say what this machine has and lacks, and what to do about it")
     doctor.set_defaults(command=_doctor)
 
@@ -142,6 +147,8 @@ def _notebook(arguments: argparse.Namespace) -> int:
         run_notebook(arguments.notebook, folder / "benchmark.ipynb", config.model_copy(update={"run_dir": str(folder)}))
     except NotebookError as error:
         print(f"error: {error}", file=sys.stderr)
+        if getattr(error.__cause__, "ename", None) == "VerdictFailed":
+            return _conclude(folder) or 1  # the notebook is whole: its last cell says what the run does not prove
         if close_failed(folder, str(error)):
             _conclude(folder)
         return 1
@@ -162,13 +169,14 @@ def _interrupted(folder: Path) -> int:
 
 
 def _conclude(folder: Path) -> int:
-    """Write the report of a run and print the lines that matter; return 1 if the run is not complete."""
+    """Write the report of a run and print the lines that matter; return 1 if it is not complete, or a check fails."""
     from harness.report import load_run, summary_lines, write_report  # noqa: PLC0415 - plots are slow to import
+    from harness.report.verify import checks, overall  # noqa: PLC0415
 
     write_report(folder)
     run = load_run(folder)
     print("\n".join(summary_lines(run)))
-    return 0 if run.status == "complete" else 1
+    return 1 if run.status != "complete" or overall(checks(run)) == "fail" else 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -247,6 +255,24 @@ def _report(arguments: argparse.Namespace) -> int:
     except RunFolderError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from harness.report import RunFolderError, load_run, verdict_lines  # noqa: PLC0415
+    from harness.report.verify import checks, overall, write_verdict  # noqa: PLC0415
+
+    try:
+        run = load_run(arguments.folder)
+    except RunFolderError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    found = checks(run)
+    print("\n".join(verdict_lines(run, found)))
+    try:
+        write_verdict(run, found)
+    except OSError as error:  # who doubts a run may have been given a folder that is not theirs to write into
+        print(f"warning: verdict.json is not written: {error}", file=sys.stderr)
+    return 0 if overall(found) == "pass" else 1
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ MODE_NAMES: tuple[ModeName, ...] = get_args(ModeName)
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-GPU_MODES: frozenset[str] = frozenset({"parallel_gpu", "eager_gpu"})
+GPU_MODES: tuple[ModeName, ...] = ("parallel_gpu", "eager_gpu")
 MIN_GPU_MODE_S = 5.0
 """Seconds that a GPU mode lasts at least by default: NVML's utilization averages over 1/6 to 1 s."""
 _TARGETS = ("minimum", "target", "stretch")
@@ -94,8 +94,10 @@ class Config(BaseModel):
         0.85, description="speedup of all devices over one, divided by their number, at least"
     )
     speedup_minimum: PositiveFloat | None = Field(None, description="over sequential, of one GPU; below it a run fails")
-    speedup_target: PositiveFloat | None = Field(None, description="over sequential, of one GPU, aimed at")
-    speedup_stretch: PositiveFloat | None = Field(None, description="over sequential, of one GPU, the best hoped for")
+    speedup_target: PositiveFloat | None = Field(
+        None, description="over sequential, of one GPU; a run that misses it fails"
+    )
+    speedup_stretch: PositiveFloat | None = Field(None, description="over sequential, of one GPU; a run may miss it")
     speedup_all_minimum: PositiveFloat | None = Field(None, description="likewise of all GPUs together")
     speedup_all_target: PositiveFloat | None = Field(None, description="likewise of all GPUs together")
     speedup_all_stretch: PositiveFloat | None = Field(None, description="likewise of all GPUs together")

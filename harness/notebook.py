@@ -22,6 +22,8 @@ from papermill.exceptions import PapermillException
 from harness.config import Config, make_config
 from harness.progress import QUIET
 
+_QUIET_ASYNCIO = "__import__('logging').getLogger('asyncio').setLevel('CRITICAL')"
+"""What a kernel does first, since asyncio may complain, as a kernel ends, of what that kernel still waits for."""
 _SHELL_NAMES = {"In", "Out", "exit", "quit", "open", "get_ipython"}
 
 
@@ -73,7 +75,7 @@ def run_notebook(notebook: Path, executed: Path, config: Config) -> None:
             autosave_cell_every=0,
             # Else it warns of its port, which only this machine reaches, and now and then of being interrupted when it
             # is done; what a cell raises is in the notebook all the same.
-            extra_arguments=["--log-level=CRITICAL"],
+            extra_arguments=["--log-level=CRITICAL", f"--IPKernelApp.exec_lines={_QUIET_ASYNCIO}"],
         )
     except DeadKernelError as error:
         raise NotebookError(f"{executed}: its kernel died: {error}; was there memory enough?") from error

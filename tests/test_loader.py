@@ -6,6 +6,7 @@ Each test writes real modules, and loads them as `check` and `run` do.
 from __future__ import annotations
 
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from harness import dsl
 from harness.batt.loader import OUR_MODULES, LoadError, Program, execute, load_programs
 from harness.dsl import PROGRAM_NAMESPACE
+from harness.measure.sources import sources_of
 
 GRID = ((1, 2), (3, 4))
 TURNED = ((3, 1), (4, 2))
@@ -357,3 +359,18 @@ def test_a_program_of_a_package_is_there_or_not_once(tmp_path):
     assert programs == []
     assert [(row.module, row.status) for row in rejected] == [(str(tmp_path), "no_program")]
     assert "nearest: solve_" in rejected[0].detail
+
+
+def test_a_program_knows_the_files_that_were_executed_for_it(tmp_path):
+    write(tmp_path, mine="from other import *\ndef solve_a(I):\n    return turned(I)\n")
+    write(tmp_path, other="from dsl import *\ndef turned(grid):\n    return rot90(grid)\n", third="x = 1\n")
+    reference = str(tmp_path / "mine.py")
+    ((program,), _) = load_programs([reference])
+    files = [tmp_path / "mine.py", tmp_path / "other.py"]
+    assert program.sources == tuple((str(file), sha256(file.read_bytes()).hexdigest()) for file in files)
+    before = sources_of([program])
+    write(tmp_path, other="from dsl import *\ndef turned(grid):\n    return rot180(grid)\n")
+    ((changed,), _) = load_programs([reference])
+    after = sources_of([changed])
+    assert before["harness"] == after["harness"]
+    assert [a == b for a, b in zip(before[reference], after[reference], strict=True)] == [True, False]

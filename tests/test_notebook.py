@@ -110,10 +110,12 @@ def test_the_last_lines_are_the_table_that_matters_and_where_the_dashboard_is(ex
 def test_the_executed_notebook_shows_the_results(executed):
     folder, _ = executed
     check_executed(folder / "benchmark.ipynb")
+    assert json.loads((folder / "verdict.json").read_text())["verdict"] == "pass"
     book = nbformat.read(folder / "benchmark.ipynb", as_version=4)
     outputs = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
     assert any("image/svg+xml" in output.get("data", {}) for output in outputs)
     assert any("evaluations/s" in output.get("text", "") for output in outputs)
+    assert any("Verdict: pass" in "".join(output.get("data", {}).get("text/html", "")) for output in outputs)
     assert not any(output.output_type == "stream" and output.name == "stderr" for output in outputs)
 
 
@@ -182,6 +184,17 @@ def test_a_broken_notebook_makes_no_run_that_looks_complete(config, tmp_path, ca
     assert (folder / "dashboard.html").exists()
     with pytest.raises(NotebookError):
         check_executed(folder / "benchmark.ipynb")
+
+
+def test_a_run_whose_verdict_fails_in_the_last_cell_stays_complete(config, tmp_path, capfd):
+    source = "from harness.report import VerdictFailed\nraise VerdictFailed('parallel_gpu: modules: the wrong module')"
+    copy = broken_copy(tmp_path / "copy.ipynb", source)
+    folder = tmp_path / "run"
+    only_one = words(modes=["sequential"], profile=False)
+    assert main(["notebook", str(config), "--out", str(folder), "--notebook", str(copy), *only_one]) == 1
+    assert "the wrong module" in capfd.readouterr().err
+    assert state(folder)["status"] == "complete"  # the notebook is whole, and says what the run does not prove
+    assert (folder / "verdict.json").exists()
 
 
 def test_an_executed_notebook_is_judged_by_each_of_its_cells(tmp_path):

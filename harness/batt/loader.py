@@ -13,6 +13,7 @@ import inspect
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -27,6 +28,7 @@ BATT_PARAMETERS = 5  # task_id, S, I, C, log_path
 _WHOLE_DSL = ("dsl", "pile", "harness.dsl")
 _PARTS: dict[str, Sequence[str]] = {"constants": constants.__all__, "arc_types": types.__all__}
 OUR_MODULES = (*_WHOLE_DSL, *_PARTS)
+_SOURCES = "__sources__"  # of a module: what was executed for it
 
 
 class LoadError(Exception):
@@ -44,6 +46,7 @@ class Program:
         task: the task that a solver is for; None for a batt.
         function: what to call.
         tasks: the tasks that a batt says it is for (its module's ``TASKS``); empty where it does not say.
+        sources: (path, SHA-256) of what was executed for it: its module, then modules beside it that it imports.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Program:
     task: str | None
     function: Callable[..., Any]
     tasks: tuple[str, ...] = ()
+    sources: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,7 @@ class _Importer:
         self.namespace = namespace
         self.ours: dict[str, ModuleType] = {}
         self.loaded: dict[Path, ModuleType] = {}
+        self.sources: dict[str, str] = {}  # SHA-256 of each file as it was executed
         self.builtins = {**vars(builtins), "__import__": self}
 
     def __call__(
@@ -230,7 +235,9 @@ class _Importer:
         vars(module).update(__file__=str(path), __builtins__=self.builtins)
         self.loaded[path] = module  # before it runs, so that modules may import each other
         try:
-            code: CodeType = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+            source = path.read_bytes()
+            self.sources[str(path)] = sha256(source).hexdigest()
+            code: CodeType = compile(source, str(path), "exec", dont_inherit=True)
             exec(code, vars(module))
         except BaseException:
             del self.loaded[path]
@@ -255,8 +262,11 @@ def execute(path: Path, name: str, namespace: Mapping[str, Any] = PROGRAM_NAMESP
     Raises:
         LoadError: if it cannot be read, compiled or executed, with file, line and cause.
     """
+    importer = _Importer(path.parent, namespace)
     try:
-        return _Importer(path.parent, namespace).execute(path, name)
+        module = importer.execute(path, name)
+        setattr(module, _SOURCES, tuple(importer.sources.items()))
+        return module
     except SyntaxError as error:
         raise LoadError(f"{error.filename or path}:{error.lineno or 1}: {type(error).__name__}: {error.msg}") from error
     except KeyboardInterrupt:
@@ -276,7 +286,7 @@ def programs_in(module: ModuleType, reference: str) -> tuple[list[Program], list
     """Return the programs that a module defines, in the order of definition, and functions that only look like one."""
     programs: list[Program] = []
     rejected: list[Rejected] = []
-    tasks = _tasks(module)
+    tasks, sources = _tasks(module), getattr(module, _SOURCES, ())
     for name, value in vars(module).items():
         prefix = next((p for p in SOLVER_PREFIXES if name.startswith(p)), None)
         if not callable(value) or (prefix is None and name != "batt"):
@@ -289,9 +299,9 @@ def programs_in(module: ModuleType, reference: str) -> tuple[list[Program], list
             detail = f"{line}{name} does not take {takes}: {problem}"
             rejected.append(Rejected(reference, name, "no_program", detail))
         elif prefix is None:
-            programs.append(Program(name, reference, "batt", None, value, tasks))
+            programs.append(Program(name, reference, "batt", None, value, tasks, sources))
         else:
-            programs.append(Program(name, reference, "solver", name[len(prefix) :], value))
+            programs.append(Program(name, reference, "solver", name[len(prefix) :], value, sources=sources))
     return programs, rejected
 
 

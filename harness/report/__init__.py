@@ -6,12 +6,15 @@ from harness.report.frames import Run, RunFolderError, load_run
 from harness.report.plots import write_plots
 from harness.report.tables import family_table, mode_table, primitive_table, problem_table, program_table
 from harness.report.text import report_markdown, summary_lines
+from harness.report.verify import VerdictFailed, checks_table, require_pass, verdict_lines
 from harness.report.write import write_report
 
 __all__ = [
     "Interval",
     "Run",
     "RunFolderError",
+    "VerdictFailed",
+    "checks_table",
     "family_table",
     "geometric_mean",
     "load_run",
@@ -22,8 +25,10 @@ __all__ = [
     "program_table",
     "render_dashboard",
     "report_markdown",
+    "require_pass",
     "speedup_interval",
     "summary_lines",
+    "verdict_lines",
     "write_plots",
     "write_report",
 ]

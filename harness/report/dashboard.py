@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.report.fallbacks import fell_back_text
 from harness.report.format import (
     bounds,
     confidence_level,
@@ -48,7 +49,9 @@ from harness.report.text import (
     note_text,
     reproduce_command,
 )
-from harness.report.verdict import cautions, fell_back_text, findings, idle_modes, programs_line
+from harness.report.verdict import cautions, findings, idle_modes, programs_line
+from harness.report.verify import checks, checks_table, headline
+from harness.report.verify_evidence import NOT_REACHED
 
 DASH = "\N{EN DASH}"
 # The most bytes of a page, and the most rows of its long tables; the data files hold every row.
@@ -59,6 +62,7 @@ ERROR_LENGTH = 400
 NAME_LENGTH = 120
 
 SECTIONS = {
+    "checks": "Checks",
     "modes": "Modes",
     "plots": "Plots",
     "programs": "Programs",
@@ -83,6 +87,7 @@ def render_dashboard(run: Run) -> str:
     It has less than ``MOST_BYTES`` bytes in UTF-8: where long names would make it longer, it lists fewer rows.
     """
     bodies = {
+        "checks": _checks(run),
         "modes": _modes(run),
         "plots": _plots(run),
         "primitives": _primitives(run),
@@ -240,6 +245,23 @@ def _with_range(row: pd.Series[Any], name: str, text: str, unit: str = "") -> Ht
 def _speedup(row: pd.Series[Any]) -> Html:
     text = "baseline" if row["mode"] == BASELINE else speedup(row["speedup"])
     return _with_range(row, "speedup", text, "x")
+
+
+def _checks(run: Run) -> Html:
+    found = checks(run)
+    badges = {"pass": "good", "fail": "bad", "unproven": "unclear", NOT_REACHED: "soft", "skipped": "soft"}
+    rows = []
+    for row in checks_table(run, found).to_dict("records"):
+        verdict = tag("span", row["verdict"], class_=f"badge {badges[row['verdict']]}")
+        names = [tag("td", row["mode"]), tag("th", row["check"], scope="row")]
+        texts = [tag("td", shorten(row[key], NAME_LENGTH)) for key in ("value", "threshold")]
+        meaning = tag("td", shorten(row["meaning"], ERROR_LENGTH), class_="wrap")
+        rows.append(tag("tr", tag("td", verdict), *names, *texts, meaning))
+    heads = _head("verdict", "mode", "check", "value", "threshold", "meaning")
+    return join(
+        tag("p", f"Verdict: {headline(run, found)}"),
+        _table("Checks, from what was measured", [tag("tr", *heads)], rows, name="check-table"),
+    )
 
 
 def _modes(run: Run) -> Html:

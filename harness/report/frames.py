@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from harness.run.schema import ADDED, OPTIONAL, TABLES, VERSION
 BASELINE = "sequential"
 
 MAPPINGS = ("config.yaml", "environment.json", "run.json")
+GPU_SAMPLING = "gpu_sampling.json"
 
 
 class RunFolderError(Exception):
@@ -38,8 +39,9 @@ class Run:
         timings: one row per (mode, block, program); ``seconds`` is summed over workers.
         modes: one row per requested mode.
         primitives: one row per (mode, program, primitive); ``seconds`` is instrumented self time.
-        accuracy: one row per evaluation drawn of a timed block; ``equal`` to the reference's output or not.
         missing: file name -> why its data is not here. A frame whose file is missing has no rows.
+        optional: the tables of ``OPTIONAL`` by name, each without rows where the run has none.
+        gpu_sampling: how GPUs were sampled, and why there are gaps (gpu_sampling.json); empty in older runs.
     """
 
     folder: Path
@@ -52,8 +54,47 @@ class Run:
     timings: pd.DataFrame
     modes: pd.DataFrame
     primitives: pd.DataFrame
-    accuracy: pd.DataFrame
     missing: dict[str, str]
+    optional: dict[str, pd.DataFrame] = field(default_factory=dict)
+    gpu_sampling: dict[str, Any] = field(default_factory=dict)
+
+    def _optional(self, name: str) -> pd.DataFrame:
+        return self.optional[name] if name in self.optional else empty_frame(name)
+
+    @property
+    def accuracy(self) -> pd.DataFrame:
+        """One row per evaluation drawn of a timed block; ``equal`` to the reference's output or not."""
+        return self._optional("accuracy")
+
+    @property
+    def modules(self) -> pd.DataFrame:
+        """One row per (mode, file) that was loaded; no mode for what the configuration stood for."""
+        return self._optional("modules")
+
+    @property
+    def executions(self) -> pd.DataFrame:
+        """One row per (mode, program, opcode), as the host's build counts all evaluations, once each."""
+        return self._optional("executions")
+
+    @property
+    def devices(self) -> pd.DataFrame:
+        """One row per (mode, CUDA device)."""
+        return self._optional("devices")
+
+    @property
+    def device_blocks(self) -> pd.DataFrame:
+        """One row per (mode, timed block, device): kernel seconds by CUDA events, bytes each way."""
+        return self._optional("device_blocks")
+
+    @property
+    def opcodes(self) -> pd.DataFrame:
+        """One row per (mode, device, opcode): counters from the device's own memory, summed over the timed blocks."""
+        return self._optional("opcodes")
+
+    @property
+    def gpu_samples(self) -> pd.DataFrame:
+        """NVML samples: ``t_s`` is seconds since the run's start, utilizations are fractions of 1."""
+        return self._optional("gpu_samples")
 
     @property
     def name(self) -> str:
@@ -104,23 +145,26 @@ def load_run(folder: Path) -> Run:
             f"{folder / 'run.json'}: schema {schema!r}, and this version reads schema {VERSION}; "
             "use the version of the harness that wrote the folder (environment.json names it)"
         )
-    frames = {name: _load_frame(folder / f"{name}.parquet", missing) for name in TABLES}
+    frames = {name: _load_frame(folder / f"{name}.parquet", missing) for name in TABLES if name not in OPTIONAL}
     return Run(
         folder=folder,
         config=mappings["config.yaml"],
         environment=mappings["environment.json"],
         record=mappings["run.json"],
         missing=missing,
+        optional={name: _load_frame(folder / f"{name}.parquet", missing) for name in sorted(OPTIONAL)},
+        gpu_sampling=_load_mapping(folder / GPU_SAMPLING, missing, optional=True),
         **frames,
     )
 
 
-def _load_mapping(path: Path, missing: dict[str, str]) -> dict[str, Any]:
+def _load_mapping(path: Path, missing: dict[str, str], *, optional: bool = False) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         value = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
     except FileNotFoundError:
-        missing[path.name] = "is not there"
+        if not optional:
+            missing[path.name] = "is not there"
         return {}
     except (OSError, ValueError, yaml.YAMLError) as error:
         missing[path.name] = f"cannot be read: {error}"
@@ -153,7 +197,12 @@ def _load_frame(path: Path, missing: dict[str, str]) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         # pyarrow's errors are ValueErrors or OSErrors too.
         missing[path.name] = f"cannot be read: {error}"
-    return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in dtypes.items()})
+    return empty_frame(path.stem)
+
+
+def empty_frame(name: str) -> pd.DataFrame:
+    """A table of a run folder without a row."""
+    return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in TABLES[name].items()})
 
 
 def in_mode_order(modes: Iterable[str]) -> list[str]:

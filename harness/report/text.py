@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.report.fallbacks import fell_back_text
 from harness.report.format import (
     MISSING,
     confidence_level,
@@ -33,7 +34,8 @@ from harness.report.tables import (
     profiled_modes,
     program_table,
 )
-from harness.report.verdict import cautions, fell_back_text, findings, programs_line
+from harness.report.verdict import cautions, findings, programs_line
+from harness.report.verify import checks, checks_table, headline
 
 SLOWEST = 10
 PROBLEMS = 50
@@ -145,7 +147,7 @@ def _shown(path: Path) -> Path:
 def summary_lines(run: Run) -> list[str]:
     """The lines that end a run in the terminal: the verdict, the table of the modes, where the dashboard is."""
     lines = [finding.text for finding in findings(run)]
-    lines += [programs_line(run), ""]
+    lines += [programs_line(run), f"Verdict: {headline(run)}", ""]
     head = ["mode", "workers", "evaluations/s", "speedup", "equal to reference", "note"]
     rows = [
         [
@@ -198,6 +200,7 @@ def report_markdown(run: Run) -> str:
     if notes:
         lines += ["Cautions:", "", *(f"- {_plain(line)}" for line in notes), ""]
     for title, section in (
+        ("Checks", _checks_section(run)),
         ("Modes", _modes_section(run)),
         ("First calls", _first_calls_section(run)),
         ("Slowest programs", _slowest_section(run)),
@@ -208,6 +211,13 @@ def report_markdown(run: Run) -> str:
     ):
         lines += [f"## {title}", "", *section, ""]
     return "\n".join(lines)
+
+
+def _checks_section(run: Run) -> list[str]:
+    found = checks(run)
+    head = ["verdict", "mode", "check", "value", "threshold", "meaning"]
+    rows = [[_plain(cell) for cell in row] for row in checks_table(run, found)[head].itertuples(index=False)]
+    return [f"Verdict: **{_plain(headline(run, found))}**", "", *_table(head, rows)]
 
 
 def _modes_section(run: Run) -> list[str]:

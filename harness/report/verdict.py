@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
 
+from harness.config import GPU_MODES
+from harness.report.fallbacks import fell_back_text
 from harness.report.format import (
-    MISSING,
     confidence_level,
     count,
     interval,
@@ -24,11 +22,10 @@ from harness.report.format import (
 )
 from harness.report.frames import BASELINE, Run
 from harness.report.tables import baseline_mode, measured_modes, mode_table, problem_table, program_table
+from harness.report.verify import SPEED_CHECKS, Check, checks
 
 # A mode's interval half as wide as this share of its median is too wide to compare by.
 WIDE = 0.05
-# Reasons for falling back that are named.
-MOST_REASONS = 3
 # The share of the workers' time that may go into something else than evaluations.
 OVERHEAD = 0.05
 # A program with this share of the time is what the total mostly measures.
@@ -51,7 +48,9 @@ def findings(run: Run) -> list[Finding]:
         found.append(Finding("bad", "No mode was measured: there are no timed blocks."))
     elif BASELINE not in measured_modes(run):
         found.append(Finding("unclear", f"No speedups: {BASELINE}, the baseline, was not measured."))
-    found += [_mode_finding(row, run.confidence) for _, row in table.iterrows() if _compared(row)]
+    compared = [row for _, row in table.iterrows() if _compared(row)]
+    checked = checks(run) if any(row["mode"] in GPU_MODES for row in compared) else []
+    found += [_proven(_mode_finding(row, run.confidence), row["mode"], checked) for row in compared]
     found += [
         Finding("bad", f"{printable(row['mode'])} failed: {_reason(row)}.")
         for _, row in table[table["status"] == "failed"].iterrows()
@@ -71,6 +70,22 @@ def _ending(run: Run) -> Iterator[Finding]:
         yield Finding("bad", "The run did not come to its end, or is still going on. The report covers what there is.")
     elif run.status != "complete":
         yield Finding("bad", f"The run was {printable(run.status)}{error}. The report covers what was measured before.")
+
+
+def _proven(finding: Finding, mode: str, checked: Sequence[Check]) -> Finding:
+    """A finding on a GPU mode's speed is only as good as the proof that a GPU did the work."""
+    if mode not in GPU_MODES:
+        return finding
+    for verdict, level, words in (("fail", "bad", "This is no result of a GPU"), ("unproven", "unclear", "Unproven")):
+        own = [check for check in checked if check.mode == mode and check.verdict == verdict]
+        own.sort(key=lambda check: check.check in SPEED_CHECKS)  # whether a GPU did it matters more
+        if own:
+            first = own[0].check
+            what = "Slower than asked for" if verdict == "fail" and first in SPEED_CHECKS else words
+            more = f" (and {len(own) - 1} more: see the checks)" if len(own) > 1 else ""
+            worse = "bad" if finding.level == "bad" else level
+            return Finding(worse, f"{what}: {first}: {printable(own[0].meaning)}{more} {finding.text}")
+    return finding
 
 
 def _reason(row: pd.Series[Any]) -> str:
@@ -112,32 +127,6 @@ def _mode_finding(row: pd.Series[Any], confidence: float) -> Finding:
     word, level = ("faster", "good") if low > 1 else ("slower", "bad")
     level = "unclear" if unproven else level
     return Finding(level, f"{mode} is {word} than {BASELINE}: {measured}.{proof}")
-
-
-def fell_back_text(row: pd.Series[Any]) -> str:
-    """How many evaluations of a row of ``mode_table`` the reference did for the mode, and the most common reasons."""
-    if is_missing(row["fell_back"]):
-        return MISSING
-    if not row["fell_back"]:
-        return f"0 of {count(row['first_calls'])}"
-    reasons: Counter[str] = Counter()
-    for reason, times in (row["fell_back_reasons"] or {}).items():
-        reasons[_short_reason(reason)] += times
-    most = reasons.most_common(MOST_REASONS)
-    parts = [f"{reason} {count(times)}" for reason, times in most]
-    rest = reasons.total() - sum(times for _, times in most)
-    parts += [f"others {count(rest)}"] if rest else []
-    total = f"{count(row['fell_back'])} of {count(row['first_calls'])}"
-    return f"{total}: {', '.join(parts)}" if parts else total
-
-
-def _short_reason(reason: str) -> str:
-    """A reason without what is between a source line and its end, or the folders of the file."""
-    found = re.match(r"(untraceable): (.*?):(\d+): ", reason)
-    if not found:
-        return shorten(printable(reason), 80)
-    kind, file, line = found.groups()
-    return printable(f"{kind} {PurePath(file).name}:{line}")
 
 
 def idle_modes(run: Run) -> list[tuple[str, str, str]]:

@@ -9,10 +9,11 @@ from harness.report.dashboard import render_dashboard
 from harness.report.frames import load_run
 from harness.report.plots import write_plots
 from harness.report.text import report_markdown
+from harness.report.verify import write_verdict
 
 
 def write_report(folder: Path) -> Path:
-    """Write report.md, plots/ and dashboard.html from the data files of the run in ``folder``.
+    """Write verdict.json, report.md, plots/ and dashboard.html from the data files of the run in ``folder``.
 
     Each file is written whole or not at all, over one that is there. Returns the path of the dashboard.
 
@@ -22,6 +23,7 @@ def write_report(folder: Path) -> Path:
     """
     folder = Path(folder)
     run = load_run(folder)
+    write_verdict(run)
     write_plots(run, folder / "plots")
     write_atomic(folder / "report.md", report_markdown(run))
     dashboard = folder / "dashboard.html"

@@ -63,11 +63,22 @@ class RunFolder:
         self.write_text(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
     def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write rows as ``<name>.parquet``, whole, also without a row, with the columns of ``schema.TABLES``."""
-        columns = {
-            column: pd.Series([row[column] for row in rows], dtype=dtype)
-            for column, dtype in schema.TABLES[name].items()
-        }
-        buffer = BytesIO()
-        pd.DataFrame(columns).to_parquet(buffer, index=False)
-        write_atomic(self.path / f"{name}.parquet", buffer.getvalue())
+        """Write rows as ``<name>.parquet``, whole, also without a row, with the columns that ``schema`` states."""
+        write_atomic(self.path / f"{name}.parquet", _parquet(name, rows))
+
+    def write_part(self, name: str, number: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows as a part of a table that grows: a file of its own in the folder ``<name>.parquet``.
+
+        Readers of Parquet take the folder for one table.
+        """
+        folder = self.path / f"{name}.parquet"
+        folder.mkdir(exist_ok=True)
+        write_atomic(folder / f"part-{number:05d}.parquet", _parquet(name, rows))
+
+
+def _parquet(name: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    columns = schema.TABLES[name]
+    frame = {column: pd.Series([row[column] for row in rows], dtype=dtype) for column, dtype in columns.items()}
+    buffer = BytesIO()
+    pd.DataFrame(frame).to_parquet(buffer, index=False)
+    return buffer.getvalue()

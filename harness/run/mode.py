@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from harness.measure.sources import Sources
 from harness.run.worker import NOTHING_DRAWN, Draw, KeptOutput, Outcome, ProgramTiming
 
 
@@ -78,6 +79,14 @@ class Mode(Protocol):
 
     def close(self) -> None:
         """Give back what the mode holds."""
+
+
+@runtime_checkable
+class KnowsSources(Protocol):
+    """A mode that says which files its programs, and the harness that evaluates them, were loaded from."""
+
+    def sources(self) -> Sources:
+        """Return what was loaded where the evaluations are done."""
 
 
 def joined(parts: Iterable[Iterable[ProgramTiming]]) -> tuple[ProgramTiming, ...]:

@@ -8,6 +8,7 @@ from time import perf_counter, process_time
 import numpy as np
 
 from harness.batt.loader import load_programs
+from harness.measure.sources import Sources, sources_of
 from harness.run.mode import Block, joined
 from harness.run.pool import WorkerPool
 from harness.run.reference import drawn_outputs, plan_spans
@@ -53,6 +54,7 @@ class NativeMode:
         known = {(program.module, program.name): program for program in load_programs(modules)[0]}
         self._engine = Engine(threads=workers)
         programs = [known[key.module, key.name] for key in workload.programs]
+        self._sources = sources_of(programs)
         self._engine.add_programs(programs, refused=untraceable(job, programs))
         self._engine.add_samples(workload.samples, workload.pairs)
         self._pairs = np.array(workload.evaluations, np.int64).reshape(-1, 2)
@@ -142,6 +144,10 @@ class NativeMode:
         if found.status[k] != OK:
             return KeptOutput(evaluation, "failed")
         return KeptOutput(evaluation, "ok", digest=digest_of(found.output(k)))
+
+    def sources(self) -> Sources:
+        """See ``KnowsSources``."""
+        return self._sources
 
     def handled(self, left_out: Collection[int]) -> tuple[Engine, list[tuple[int, int]]]:
         """Return the engine and the pairs that it evaluates itself, without those of the evaluations ``left_out``."""

@@ -36,6 +36,7 @@ class Cost:
         program: its number in the engine.
         primitive: name, as programs call it; of an instruction without one, the opcode's.
         family: of the primitive, or ``CONTROL_FAMILY``.
+        evaluations: of the program, in which this was counted.
         calls: executions.
         seconds: in it, without what its function does.
     """
@@ -43,8 +44,27 @@ class Cost:
     program: int
     primitive: str
     family: str
+    evaluations: int
     calls: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class Executions:
+    """How often evaluations of a program execute an opcode.
+
+    Attributes:
+        program: its number in the engine.
+        opcode: one of ``COUNTERS``.
+        evaluations: of the program, all of which the machine handled.
+        executions, elements: in all of these.
+    """
+
+    program: int
+    opcode: str
+    evaluations: int
+    executions: int
+    elements: int
 
 
 def names_of_counters() -> list[tuple[str, str] | None]:
@@ -73,7 +93,7 @@ def profile_native(engine: Engine, pairs: Iterable[tuple[int, int]]) -> Iterator
         KeyboardInterrupt: Ctrl-C ended it.
     """
     names = names_of_counters()
-    programs, counters, nanoseconds = [], [], 0
+    programs, counters, evaluations, nanoseconds = [], [], [], 0
     for program, own in groupby(pairs, lambda pair: pair[0]):
         met = list(own)
         engine.evaluate(met, fallback=False)  # the second time memory is there
@@ -82,12 +102,31 @@ def profile_native(engine: Engine, pairs: Iterable[tuple[int, int]]) -> Iterator
         assert found.nanoseconds is not None
         programs.append(program)
         counters.append(found.counters)
+        evaluations.append(len(met))
         nanoseconds += int(found.nanoseconds.sum())
     cycles = sum(int(own[:, 2].sum()) for own in counters)
     seconds_per_cycle = nanoseconds * 1e-9 / cycles if cycles else 0.0
-    for program, own_counters in zip(programs, counters, strict=True):
+    for program, count, own_counters in zip(programs, evaluations, counters, strict=True):
         for number in np.flatnonzero(own_counters[:, 0]).tolist():
             name = names[number]
             if name is not None:
                 executions, _, spent = own_counters[number].tolist()
-                yield Cost(program, *name, executions, spent * seconds_per_cycle)
+                yield Cost(program, *name, count, executions, spent * seconds_per_cycle)
+
+
+def count_native(engine: Engine, pairs: Iterable[tuple[int, int]]) -> Iterator[Executions]:
+    """Count what pairs of (program, sample), one program's side by side, execute: each of them once.
+
+    The same bytecode on the same samples executes the same on every machine, so a device that did these evaluations
+    has counted as much.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C ended it.
+    """
+    for program, own in groupby(pairs, lambda pair: pair[0]):
+        met = list(own)
+        counters = engine.evaluate(met, counted=True, fallback=False).counters
+        assert counters is not None
+        for number in np.flatnonzero(counters[:, 0]).tolist():
+            executions, elements, _ = counters[number].tolist()
+            yield Executions(program, COUNTERS[number], len(met), executions, elements)

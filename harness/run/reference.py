@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from time import perf_counter
 
+from harness.measure.sources import Sources
 from harness.run.mode import Block, joined
 from harness.run.pool import WorkerPool
 from harness.run.worker import (
@@ -15,6 +16,7 @@ from harness.run.worker import (
     Outcome,
     Span,
     SpanTiming,
+    loaded_sources,
     look_at,
 )
 
@@ -61,6 +63,11 @@ class ReferenceMode:
             sum(part.collections for part in parts),
             drawn_outputs(self._pool, parts),
         )
+
+    def sources(self) -> Sources:
+        """See ``KnowsSources``: what one of the workers has loaded."""
+        ((_, sources),) = self._pool.map(loaded_sources, [Span(0, 0)])
+        return sources
 
     def close(self) -> None:
         """See ``Mode``."""

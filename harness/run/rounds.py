@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -76,6 +77,8 @@ class Measured:
         stop_rule: why there are no more; None while there are to be more, or the mode failed.
         failure: why it was given up; None if it was not.
         warnings: what a reader should know.
+        warm: whether its blocks count by now.
+        during: makes the context in which a block of a mode runs, given its number, or None where it does not count.
     """
 
     mode: Mode
@@ -88,6 +91,8 @@ class Measured:
     stop_rule: StopRule | None = None
     failure: str | None = None
     warnings: list[str] = field(default_factory=list)
+    warm: bool = False
+    during: Callable[[str, int | None], AbstractContextManager[None]] = lambda _mode, _block: nullcontext()
 
 
 def warm_up(measured: Measured, costs: Sequence[float], excluded: set[int], config: Config) -> None:
@@ -158,6 +163,8 @@ def run_rounds(
         after_block: called when a block of a mode is done.
         draw_for: draws what a block keeps the outputs of.
     """
+    for measured in modes:
+        measured.warm = True
     while running := [m for m in modes if m.stop_rule is None and m.failure is None]:
         for measured in running:
             found = _block(measured, costs, excluded, draw_for)
@@ -181,7 +188,8 @@ def _block(
     draw = draw_for(measured, left_out) if draw_for else NOTHING_DRAWN
     try:
         before = cpu_times()
-        block = measured.mode.block(measured.passes, draw)
+        with measured.during(measured.mode.name, len(measured.blocks) if measured.warm else None):
+            block = measured.mode.block(measured.passes, draw)
         return block, Circumstances(measured.passes, before.at, draw, before.until(cpu_times()))
     except EvaluationLost as lost:
         gone = {int(lost.args[0])}

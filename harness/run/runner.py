@@ -19,15 +19,17 @@ from harness.config import MODE_NAMES, Config, ConfigError, to_yaml
 from harness.dsl.table import ALL
 from harness.measure.diagnosis import diagnose, of_machine, overhead_shares
 from harness.measure.environment import describe_environment
+from harness.measure.nvml_sampler import Sampler
+from harness.measure.sources import Sources, sources_of
 from harness.measure.usable import usable_cpus
 from harness.progress import progress
 from harness.run import schema
 from harness.run.accuracy import Accuracy
 from harness.run.journal import RunFolder
-from harness.run.mode import Mode
+from harness.run.mode import KnowsSources, Mode
 from harness.run.modes import make_mode, unavailable
 from harness.run.native import NativeMode
-from harness.run.native_profile import Cost, profile_native
+from harness.run.native_profile import Cost, Executions, count_native, profile_native
 from harness.run.pool import WorkerPool, WorkersDied
 from harness.run.reference import ReferenceMode
 from harness.run.rounds import STEADY_BLOCKS, Measured, run_rounds, warm_up
@@ -47,6 +49,7 @@ class _Run:
     config: Config
     folder: RunFolder
     started: str
+    sampler: Sampler
     clock: float = field(default_factory=perf_counter)  # when it began
     phase_seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -90,11 +93,13 @@ class Prepared:
         workload: programs, samples, and which meet.
         rejected: modules and functions that cannot be run.
         seconds: what loading took.
+        sources: the files that the configuration stands for, as they were loaded.
     """
 
     workload: Workload
     rejected: tuple[Rejected, ...]
     seconds: float
+    sources: Sources
 
 
 def prepare(config: Config) -> Prepared:
@@ -117,7 +122,7 @@ def prepare(config: Config) -> Prepared:
             f"programs: none of the {len(programs)} has a sample in {config.data!r} with these tasks; "
             "a solver is run on the task that its name ends with"
         )
-    return Prepared(workload, tuple(rejected), perf_counter() - start)
+    return Prepared(workload, tuple(rejected), perf_counter() - start, sources_of(programs))
 
 
 def execute(config: Config, prepared: Prepared) -> Path:
@@ -138,7 +143,7 @@ def execute(config: Config, prepared: Prepared) -> Path:
         KeyboardInterrupt: on Ctrl-C, once the folder is in order.
     """
     folder = new_folder(config)
-    run = _Run(config, folder, _now())
+    run = _Run(config, folder, _now(), Sampler(folder))
     run.phase_seconds["load"] = prepared.seconds
     folder.write_text("config.yaml", to_yaml(config))
     environment = describe_environment(f"python -m harness run {folder.path}/config.yaml")
@@ -147,6 +152,7 @@ def execute(config: Config, prepared: Prepared) -> Path:
     run.write_state("running", None)
     status, error = "failed", None
     try:
+        run.sampler.start(run.clock)
         _measure(run, prepared)
         status = "complete"
     except KeyboardInterrupt:
@@ -156,6 +162,8 @@ def execute(config: Config, prepared: Prepared) -> Path:
         error = f"{type(raised).__name__}: {raised}"
         raise
     finally:
+        warning = run.sampler.stop()
+        run.warnings += [warning] if warning else []
         run.warnings += _diagnosis(folder)
         run.write_state(status, error)
     return folder.path
@@ -238,7 +246,7 @@ def _measure(run: _Run, prepared: Prepared) -> None:
             if reason is None:
                 mode = make_mode(name, job, workers)
                 stack.callback(mode.close)
-                measured.append(Measured(mode, workload))
+                measured.append(Measured(mode, workload, during=run.sampler.during))
                 workers = mode.workers
             else:
                 workers = 0
@@ -281,12 +289,28 @@ def _measure(run: _Run, prepared: Prepared) -> None:
             failure = entry.failure or (None if entry.blocks else "no evaluation finishes, so there is nothing to time")
             row.update(status="failed" if failure else "ran", reason=failure, stop_rule=entry.stop_rule)
         run.write_modes()
+        _write_sources(run, prepared, measured)
         run.phase("timed", start)
 
         if config.profile:
             start = perf_counter()
             _profile(run, job, frozenset(excluded), [entry.mode for entry in measured if entry.failure is None])
             run.phase("profile", start)
+
+
+def _write_sources(run: _Run, prepared: Prepared, measured: Sequence[Measured]) -> None:
+    """Write which files the configuration stands for, as rows without a mode, and which ones each mode has loaded."""
+    sources: dict[str | None, Sources] = {None: prepared.sources}
+    for entry in measured:
+        if entry.failure is None and isinstance(entry.mode, KnowsSources):
+            sources[entry.mode.name] = entry.mode.sources()
+    rows = [
+        {"mode": mode, "module": module, "path": path, "sha256": digest}
+        for mode, modules in sources.items()
+        for module, files in modules.items()
+        for path, digest in files
+    ]
+    run.folder.write_table("modules", rows)
 
 
 def _program_rows(workload: Workload, rejected: Iterable[Rejected], excluded: frozenset[int]) -> list[dict[str, Any]]:
@@ -332,7 +356,10 @@ def _first_calls(run: _Run, workload: Workload, measured: Sequence[Measured]) ->
     first: dict[int, Outcome] = {}
     for entry in measured:
         found: dict[int, Outcome] = {}
-        with progress(len(workload.evaluations), f"{entry.mode.name}: first calls", "evaluations") as bar:
+        with (
+            progress(len(workload.evaluations), f"{entry.mode.name}: first calls", "evaluations") as bar,
+            run.sampler.during(entry.mode.name, None),
+        ):
             for outcomes in entry.mode.check():
                 found.update((outcome.evaluation, outcome) for outcome in outcomes)
                 bar.update(len(outcomes))
@@ -490,6 +517,9 @@ def _profile(run: _Run, job: Job, excluded: frozenset[int], modes: Sequence[Mode
     for mode in modes:
         if isinstance(mode, NativeMode):
             rows += [_primitive_row(workload, mode.name, cost) for cost in profile_native(*mode.handled(left_out))]
+            if mode.name == "native_cpu":  # what a GPU counts is compared with this, so no GPU may have counted it
+                counted = count_native(*mode.handled(excluded))
+                run.folder.write_table("executions", [_execution_row(workload, mode.name, own) for own in counted])
     run.folder.write_table("primitives", rows)
 
 
@@ -505,8 +535,11 @@ def _profile_reference(run: _Run, job: Job, left_out: frozenset[int]) -> list[di
             names = ", ".join(workload.label(evaluation) for evaluation in gone)
             run.warnings.append(f"primitives were not counted: {names} did not finish; leave that program out")
             return []
+    evaluated = Counter(p for e, (p, _) in enumerate(workload.evaluations) if e not in left_out)
     return [
-        _primitive_row(workload, "sequential", Cost(program, primitive, ALL[primitive].family, calls, seconds))
+        _primitive_row(
+            workload, "sequential", Cost(program, primitive, ALL[primitive].family, evaluated[program], calls, seconds)
+        )
         for (program, primitive), (calls, seconds) in found.items()
     ]
 
@@ -518,6 +551,19 @@ def _primitive_row(workload: Workload, mode: str, cost: Cost) -> dict[str, Any]:
         "module": workload.programs[cost.program].module,
         "primitive": cost.primitive,
         "family": cost.family,
+        "evaluations": cost.evaluations,
         "calls": cost.calls,
         "seconds": cost.seconds,
+    }
+
+
+def _execution_row(workload: Workload, mode: str, own: Executions) -> dict[str, Any]:
+    return {
+        "mode": mode,
+        "program": workload.programs[own.program].name,
+        "module": workload.programs[own.program].module,
+        "opcode": own.opcode,
+        "evaluations": own.evaluations,
+        "executions": own.executions,
+        "elements": own.elements,
     }

@@ -11,10 +11,11 @@ ADDED: dict[str, tuple[str, ...]] = {
         *("fell_back", "fell_back_reasons", "warmup_blocks", "warmup_s", "warmup_rule"),
         *("harness_overhead", "sampled", "sampled_different"),
     ),
+    "primitives": ("evaluations",),
 }
 """Columns that came later: all null in a run that was written before."""
 
-OPTIONAL = frozenset({"accuracy"})
+OPTIONAL = frozenset({"accuracy", "modules", "executions", "devices", "device_blocks", "opcodes", "gpu_samples"})
 """Tables that came later, or that not every run has: that one is not there is no fault."""
 
 TABLES: dict[str, dict[str, str]] = {
@@ -100,5 +101,70 @@ TABLES: dict[str, dict[str, str]] = {
         "family": "string",
         "calls": "int64",
         "seconds": "float64",
+        "evaluations": "Int64",
+    },
+    "modules": {
+        "mode": "string",
+        "module": "string",
+        "path": "string",
+        "sha256": "string",
+    },
+    "executions": {
+        "mode": "string",
+        "program": "string",
+        "module": "string",
+        "opcode": "string",
+        "evaluations": "int64",
+        "executions": "int64",
+        "elements": "int64",
+    },
+    "devices": {
+        "mode": "string",
+        "device": "string",
+        "name": "string",
+        "uuid": "string",
+        "compute_capability": "string",
+        "multiprocessors": "Int64",
+        "counters": "boolean",
+        "compile_s": "float64",
+    },
+    "device_blocks": {
+        "mode": "string",
+        "block": "int64",
+        "device": "string",
+        "evaluations": "int64",
+        "launches": "int64",
+        "kernel_s": "float64",
+        "bytes_to_device": "int64",
+        "bytes_from_device": "int64",
+        "multiprocessors_used": "Int64",
+    },
+    "opcodes": {
+        "mode": "string",
+        "device": "string",
+        "opcode": "string",
+        "instructions": "int64",
+        "executions": "Int64",
+        "elements": "Int64",
+        "cycles": "Int64",
+    },
+    "gpu_samples": {
+        "t_s": "float64",
+        "device": "Int64",
+        "uuid": "string",
+        "source": "string",
+        "mode": "string",
+        "block": "Int64",
+        "gpu_utilization": "float64",
+        "memory_utilization": "float64",
+        "memory_used_bytes": "Int64",
+        "power_w": "float64",
+        "temperature_c": "float64",
+        "sm_clock_mhz": "float64",
+        "memory_clock_mhz": "float64",
+        "throttle_reasons": "Int64",
+        "pcie_tx_bytes_per_s": "float64",
+        "pcie_rx_bytes_per_s": "float64",
+        "process_utilization": "string",
     },
 }

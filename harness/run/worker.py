@@ -19,10 +19,11 @@ from time import perf_counter, process_time, sleep
 from traceback import walk_tb
 from typing import Any, Literal
 
-from harness.batt.loader import load_programs
+from harness.batt.loader import Program, load_programs
 from harness.dsl import PROGRAM_NAMESPACE
 from harness.dsl.canonical import canonical_key
 from harness.measure.primitives import Counts, instrument
+from harness.measure.sources import Sources, sources_of
 from harness.run.limits import EvaluationTimeout, Watchdog, end_with_parent, limit_memory
 from harness.run.workload import Workload
 from harness.spelling import nearest
@@ -166,7 +167,9 @@ class _Worker:
         self.job = job
         self.taken = taken
         self.workload = job.workload
-        self.functions = _functions(job.workload, PROGRAM_NAMESPACE)
+        programs = _programs(job.workload, PROGRAM_NAMESPACE)
+        self.functions = [program.function for program in programs]
+        self.sources = sources_of(programs)
         self.arguments = [job.workload.arguments(e) for e in range(len(job.workload.evaluations))]
         self.current, self.position = current, slot * SLOT_FIELDS
         self.watchdog = Watchdog(job.timeout_s, current, self.position, beats, slot, own=__name__)
@@ -192,11 +195,11 @@ def _state() -> _Worker:
     return _worker
 
 
-def _functions(workload: Workload, namespace: Mapping[str, Any]) -> list[Callable[..., Any]]:
+def _programs(workload: Workload, namespace: Mapping[str, Any]) -> list[Program]:
     """Load the programs of a workload, in its order."""
     modules = dict.fromkeys(key.module for key in workload.programs)
     programs, rejected = load_programs(modules, namespace)
-    known = {(program.module, program.name): program.function for program in programs}
+    known = {(program.module, program.name): program for program in programs}
     missing = [key for key in workload.programs if (key.module, key.name) not in known]
     if missing:
         causes = "; ".join(r.detail for r in rejected) or "it is no longer defined"
@@ -271,6 +274,11 @@ def _outcome(worker: _Worker, evaluation: int, function: Callable[..., Any]) -> 
     if expected is not None and worker.workload.programs[program].kind == "solver":
         equal = status == "ok" and output == expected
     return Outcome(evaluation, status, error, equal, digest, seconds)
+
+
+def loaded_sources(_: Span) -> Sources:
+    """Return the files that this worker evaluates programs of."""
+    return _state().sources
 
 
 def try_tracing(span: Span) -> list[Outcome]:
@@ -478,7 +486,7 @@ def profile(span: Span) -> dict[tuple[int, str], tuple[int, float]]:
     """
     worker = _state()
     counts = Counts()
-    functions = _functions(worker.workload, instrument(PROGRAM_NAMESPACE, counts))
+    functions = [program.function for program in _programs(worker.workload, instrument(PROGRAM_NAMESPACE, counts))]
     found: dict[tuple[int, str], tuple[int, float]] = {}
     worker.watchdog.start()
     try:

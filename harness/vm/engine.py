@@ -176,6 +176,8 @@ class Evaluation:
 
     def frame(self) -> pd.DataFrame:
         """Return a row per pair: program, task, sample, status, reason (empty if none), equal (may be missing), ns."""
+        import pandas as pd  # noqa: PLC0415 - slow to import, and an engine need not make frames
+
         programs = [self._engine.programs[p].program.name for p in self.programs]
         samples = [self._engine.samples[s] for s in self.samples]
         equal = pd.array(self.equal == EQUAL, dtype="boolean")
@@ -200,6 +202,8 @@ class Evaluation:
         Raises:
             ValueError: counters were not asked for.
         """
+        import pandas as pd  # noqa: PLC0415 - see frame()
+
         if self.counters is None:
             raise ValueError("counters were not asked for; evaluate with counted=True")
         loops = len(native.COUNTERS) - len(CONTROL) - len(OPERATION)

@@ -33,6 +33,7 @@ _FUNCTIONS = (
     "PyLong_FromLong",
     "Py_IncRef",
     "Py_DecRef",
+    "PyObject_GC_UnTrack",
 )
 """The members of ``Python`` of python_grids.h."""
 

@@ -4,10 +4,11 @@ import re
 import pytest
 from synthetic_run import HOSTILE, SLOW, with_fallbacks, with_native_profile
 
+from harness.report.fallbacks import fell_back_text
 from harness.report.frames import load_run
 from harness.report.tables import mode_table
 from harness.report.text import code, flattened, report_markdown, summary_lines
-from harness.report.verdict import cautions, fell_back_text, findings, idle_modes
+from harness.report.verdict import cautions, findings, idle_modes
 
 
 def mode_lines(run):
@@ -161,6 +162,7 @@ def test_report_has_every_section_and_row(folder):
     text = report_markdown(load_run(folder))
     heads = [line[3:] for line in text.splitlines() if line.startswith("## ")]
     assert heads == [
+        "Checks",
         "Modes",
         "First calls",
         "Slowest programs",

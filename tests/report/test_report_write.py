@@ -12,7 +12,7 @@ def test_the_report_is_written_beside_the_data(folder):
     assert (folder / "report.md").read_text(encoding="utf-8") == report_markdown(load_run(folder))
     written = {path.name for path in folder.iterdir()}
     # Nothing else is left, no temporary file either, and the data is as it was.
-    assert written == {*data, "dashboard.html", "report.md", "plots"}
+    assert written == {*data, "dashboard.html", "report.md", "plots", "verdict.json"}
     assert {name: (folder / name).read_bytes() for name in data} == data
     for name in PLOTS:
         assert f"{name}.svg" in {path.name for path in (folder / "plots").iterdir()}

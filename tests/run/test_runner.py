@@ -46,11 +46,12 @@ def test_a_run_folder_has_all_that_it_should_and_can_be_run_again(config):
     assert {path.name for path in folder.iterdir()} == {
         *("config.yaml", "environment.json", "run.json", "programs.parquet", "evaluations.parquet"),
         *("blocks.parquet", "timings.parquet", "modes.parquet", "primitives.parquet", "accuracy.parquet"),
+        *("modules.parquet", "gpu_sampling.json"),
     }
     assert json.loads((folder / "run.json").read_text())["status"] == "complete"
     assert read_config(folder / "config.yaml") == config
-    for name, columns in schema.TABLES.items():
-        frame = pd.read_parquet(folder / f"{name}.parquet")
+    for path in folder.glob("*.parquet"):
+        frame, columns = pd.read_parquet(path), schema.TABLES[path.stem]
         assert {column: str(dtype) for column, dtype in frame.dtypes.items()} == columns
         assert len(frame)
     environment = json.loads((folder / "environment.json").read_text())

@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from harness.batt.loader import Program, load_programs
 from harness.samples import Sample, Task, load_tasks
 from harness.vm import native
 from harness.vm.engine import Engine, Evaluation
+from harness.vm.machine import Machine
 from harness.vm.native import DIFFERENT, EQUAL, FAILED, NOT_HANDLED, OK, UNKNOWN, Limits
 
 pytestmark = pytest.mark.skipif(native.unavailable() is not None, reason=str(native.unavailable()))
@@ -272,3 +273,161 @@ def test_the_engine_is_exported_without_making_the_import_heavy() -> None:
     assert harness.Engine is Engine
     with pytest.raises(AttributeError, match="Motor"):
         _ = harness.Motor
+
+
+def test_outputs_are_those_of_each_pair(engine: Engine, programs: dict[str, Program]) -> None:
+    engine.add_samples([SAMPLE, Sample("t", "train[1]", "train", ((5,),), None)])
+    names = ["solve_untraceable", "solve_overflow", "solve_fails", "solve_good"]
+    engine.add_programs([programs[name] for name in names])
+    engine.add_programs(load_programs(["harness.batt.gpu_operations"])[0])
+    found = engine.evaluate(outputs=True)
+    expected = [found.output(k) if status == OK else None for k, status in enumerate(found.status.tolist())]
+    assert found.outputs() == expected
+    assert sum(output is None for output in expected) >= 2
+    with pytest.raises(ValueError, match="outputs=True"):
+        engine.evaluate().outputs()
+    with pytest.raises(ValueError, match="fallback=True"):
+        engine.evaluate(outputs=True, fallback=False).outputs()
+    assert engine.evaluate([], outputs=True).outputs() == []
+
+
+class Interrupted(Exception):
+    pass
+
+
+def long_evaluation(engine: Engine, programs: dict[str, Program]) -> None:
+    engine.add_programs([programs["solve_long"], programs["solve_good"]])
+    engine.limits = Limits(fuel=10**12)
+    engine.add_samples([SAMPLE] * 40)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGALRM, signal.SIGTERM])
+def test_a_signal_handler_is_called_and_the_evaluation_goes_on(
+    engine: Engine, programs: dict[str, Program], number: signal.Signals
+) -> None:
+    long_evaluation(engine, programs)
+    pairs = [(k % 2, k) for k in range(len(engine.samples))]
+    alone = engine.evaluate(pairs, outputs=True)
+    ended, called = [], []
+    before = signal.signal(number, lambda *_: called.append(len(ended)))
+    timers = [threading.Timer(0.1 * k, lambda: os.kill(os.getpid(), number)) for k in (1, 2, 3)]
+    try:
+        for timer in timers:
+            timer.start()
+        found = engine.evaluate(pairs, outputs=True, timed=True)
+        ended.append(found)
+        for timer in timers:
+            timer.join()
+    finally:
+        signal.signal(number, before)
+    assert called[0] == 0  # while it was evaluated, not afterwards
+    assert found.outputs() == alone.outputs()
+    assert (found.equal == alone.equal).all()
+    assert found.nanoseconds is not None
+    assert (found.nanoseconds > 0).all()
+
+
+def test_what_a_signal_handler_raises_ends_an_evaluation(engine: Engine, programs: dict[str, Program]) -> None:
+    def handler(*_: object) -> None:
+        raise Interrupted
+
+    long_evaluation(engine, programs)
+    engine.add_samples([SAMPLE] * 2_000)
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(Interrupted):
+            engine.evaluate()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert engine.evaluate([(1, 0)]).status.tolist() == [OK]
+
+
+def test_evaluations_in_another_thread_leave_signals_to_the_main_one(programs: dict[str, Program]) -> None:
+    with Engine(threads=2) as engine:
+        long_evaluation(engine, programs)
+        found: list[Evaluation] = []
+        thread = threading.Thread(target=lambda: found.append(engine.evaluate()))
+        timer = threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            thread.start()
+            timer.start()
+            while True:
+                time.sleep(0.01)
+        thread.join()
+        assert set(found[0].status.tolist()) == {OK}
+
+
+def in_child(engine: Engine) -> bool:
+    """Whether an engine works in a process that was forked off from the one that made it, and can be closed there."""
+    child = os.fork()
+    if child == 0:
+        try:
+            ok = set(engine.evaluate().status.tolist()) == {OK}
+            engine.close()
+        except BaseException:
+            ok = False
+        os._exit(0 if ok else 1)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status == 0
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return False
+
+
+def test_an_engine_works_in_a_process_that_is_forked_off(programs: dict[str, Program]) -> None:
+    with Engine(threads=3) as engine:
+        engine.add_samples([SAMPLE] * 50)
+        engine.add_programs([programs["solve_good"]])
+        engine.evaluate()  # with threads, which the child does not have
+        assert in_child(engine)
+        time.sleep(0.05)  # until they are parked
+        assert in_child(engine)
+        assert set(engine.evaluate().status.tolist()) == {OK}
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+def test_threads_share_every_number_of_pairs(programs: dict[str, Program], threads: int) -> None:
+    with Engine(threads=threads) as engine:
+        engine.add_samples([SAMPLE, *[Sample("t", f"test[{k}]", "test", ((k, 1),), None) for k in range(1, 100)]])
+        engine.add_programs([programs["solve_good"], programs["solve_fails"]])
+        for count in [0, 1, 2, 3, 5, 17, 200]:
+            pairs = [(k % 2, k // 2) for k in range(count)]
+            found = engine.evaluate(pairs, outputs=True, timed=True, counted=True)
+            check(engine, found)
+            assert found.counters is not None
+            rotations = found.counters_frame().set_index("name").loc["rot90", "executions"]
+            assert rotations == sum(p == 0 for p, _ in pairs)
+
+
+class Recorder:
+    """A machine that notes what it is asked, and leaves the work to another."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.other = native.NativeEngine()
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked.append(name)
+        return getattr(self.other, name)
+
+
+def test_an_engine_uses_the_machine_that_it_is_given(programs: dict[str, Program]) -> None:
+    recorder = Recorder()
+    engine = Engine(machine=cast("Machine", recorder))
+    assert engine.threads is None
+    with pytest.raises(ValueError, match="Recorder has no threads"):
+        engine.threads = 2
+    engine.add_samples([SAMPLE])
+    engine.add_programs([programs["solve_good"]])
+    check(engine, engine.evaluate(outputs=True))
+    engine.close()
+    assert recorder.asked == ["add_unit", "add_samples", "evaluate", "close"]
+    with pytest.raises(ValueError, match="no threads of the host"):
+        Engine(threads=2, machine=cast("Machine", Recorder()))

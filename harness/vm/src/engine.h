@@ -228,9 +228,6 @@ struct Worker {
     std::exception_ptr error;
 };
 
-// Pairs that a thread takes at a time. Few, since the slow ones are often neighbours.
-constexpr u64 MOST_AT_ONCE = 4;
-
 class Engine {
 public:
     std::vector<std::unique_ptr<StoredUnit>> units;
@@ -266,7 +263,7 @@ public:
             if (!resumed) worker->begin(most_registers);
         }
         Shares shares(job.pairs, threads);
-        const Run run{job, signals, job.nanoseconds ? clock.nanoseconds_per_cycle() : 0, threads};
+        const Run run{job, signals, job.nanoseconds ? clock.nanoseconds_per_cycle() : 0};
         pool.get().run(threads, [&](u32 number) { work(run, shares, number); });
         gather(job, threads);
     }
@@ -277,7 +274,6 @@ private:
         const Job& job;
         const Signals* signals;
         double nanoseconds_per_cycle;
-        u32 threads;
     };
 
     // Put together what the threads have.
@@ -303,11 +299,11 @@ private:
     void work(const Run& run, Shares& shares, u32 number) noexcept {
         const Job& job = run.job;
         Worker& worker = *workers[number];
-        const u64 chunk = std::max<u64>(1, std::min<u64>(MOST_AT_ONCE, job.pairs / (run.threads * 16)));
         u64 first = 0, end = 0, since = VM_CYCLES();
         try {
-            while (!is_ended(run) && shares.take(number, chunk, first, end)) {
+            while (shares.take(number, first, end)) {
                 for (u64 pair = first; pair < end; pair++) {
+                    if (is_ended(run)) return;
                     if (job.flags & RESUMED && is_done(job, pair)) continue;
                     fetch_ahead(job, pair);
                     if (!evaluate_pair(job, worker, number, pair)) return;

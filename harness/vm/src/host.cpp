@@ -56,18 +56,19 @@ int with(Engine* engine, F f) noexcept {
     });
 }
 
-// Decode `count` values that fill `size` bytes.
-int decode_all(Store& store, const u8* bytes, u64 size, u64 count, const std::string& what, std::vector<Value>& values) {
+// Decode `count` values that fill `size` bytes. `where`: what a message about them begins with.
+int decode_all(Store& store, const u8* bytes, u64 size, u64 count, const char* what, std::vector<Value>& values,
+               const std::string& where = "") {
     Reader in{bytes, bytes + size};
     for (u64 k = 0; k < count; k++) {
         const Value v = store.keep(in);
         if (is_bad(v)) {
             const char* why = v.tag == FAIL ? "is no encoded value" : "nests too deep";
-            return error(REFUSED, what + " " + std::to_string(k) + " " + why);
+            return error(REFUSED, where + what + " " + std::to_string(k) + " " + why);
         }
         values.push_back(v);
     }
-    if (bytes_left(in)) return error(REFUSED, "there are bytes behind the last " + what);
+    if (bytes_left(in)) return error(REFUSED, where + "there are bytes behind the last " + what);
     return OK;
 }
 
@@ -171,8 +172,9 @@ VM_API int vm_add_samples(Engine* engine, const u8* bytes, u64 size, const u64* 
             }
             const std::size_t place = own.inputs.size();
             const u64 values = static_cast<u64>(inputs) + (has_expected[k] != 0);
-            const std::string what = count > 1 ? "sample " + std::to_string(k) + ": value" : "value";
-            bad = decode_all(own.store, bytes + starts[k], starts[k + 1] - starts[k], values, what, own.inputs);
+            const u64 own_size = starts[k + 1] - starts[k];
+            const std::string where = count > 1 ? "sample " + std::to_string(k) + ": " : "";
+            bad = decode_all(own.store, bytes + starts[k], own_size, values, "value", own.inputs, where);
             if (bad == OK) {
                 own.samples.push_back(
                     Sample{place, inputs, has_expected[k] != 0, has_expected[k] ? own.inputs.back() : none()});

@@ -20,6 +20,7 @@ struct Python {
     Object* (*from_long)(long);  // PyLong_FromLong
     void (*keep)(Object*);  // Py_IncRef
     void (*drop)(Object*);  // Py_DecRef
+    void (*untrack)(void*);  // PyObject_GC_UnTrack
 };
 
 constexpr u64 GRID_HEAD = 3;  // bytes before the cells
@@ -54,6 +55,9 @@ inline u64 encode_python_grid(const Python& python, Object* rows, u8* to) {
     return static_cast<u64>(cell - to);
 }
 
+// Python looks for cycles among tuples that were made lately, which would take longer than to make them; then it leaves those
+// of nothing but integers out of that for good. Here they are left out at once.
+//
 // A new reference: to the grid that `size` bytes are, or to `other` where they are none. Null, with a Python exception set,
 // where memory is short.
 inline Object* decode_python_grid(const Python& python, const u8* bytes, u64 size, Object* other) {
@@ -75,7 +79,9 @@ inline Object* decode_python_grid(const Python& python, const u8* bytes, u64 siz
             python.drop(rows);
             return nullptr;
         }
+        python.untrack(row);
     }
+    if (rows) python.untrack(rows);
     return rows;
 }
 

@@ -3,14 +3,15 @@
 #pragma once
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 
 #include "platform.h"
 
 namespace vm {
 
-// While it lives, signals that somebody handles are noted here too; SIGINT ends what is being evaluated, others the
-// evaluation after that. One at a time, in the main thread.
+// While it lives, signals that somebody handles are noted here too; SIGINT ends the
+// pairs that are being evaluated, others what comes after these. One at a time, in the main thread.
 class Signals {
 public:
     // `cancel` is what the interpreter looks at; SIGINT sets it to INTERRUPTED, unless it is set already.
@@ -51,6 +52,7 @@ private:
     static void note(int number, siginfo_t* info, void* context) {
         Signals* const own = current_.load();
         if (!own) return;
+        const int before_errno = errno;
         for (u32 k = 0; k < COUNT; k++) {
             if (NUMBERS[k] != number) continue;
             const struct sigaction& before = own->before_[k];
@@ -65,6 +67,7 @@ private:
             __atomic_compare_exchange_n(own->cancel_, &running, INTERRUPTED, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
         }
         own->arrived_.store(true);
+        errno = before_errno;
     }
 
     static inline std::atomic<Signals*> current_{nullptr};

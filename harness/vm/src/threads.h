@@ -171,14 +171,16 @@ public:
         for (u32 k = 0; k < threads; k++) put(parts_[k], count * k / threads, count * (k + 1) / threads);
     }
 
-    // Take up to `most` numbers for a thread, [first, end). False when there are none left.
-    bool take(u32 thread, u64 most, u64& first, u64& end) {
+    // Take some numbers for a thread, [first, end): few, since costly ones are often neighbours, and one at a time when few
+    // are left, for others to take. False when there are none left.
+    bool take(u32 thread, u64& first, u64& end) {
+        constexpr u64 most = 4, steps = 32;
         Part& own = parts_[thread];
         while (true) {
             u64 range = own.range.load(std::memory_order_relaxed);
             while (begin_of(range) < end_of(range)) {
                 first = begin_of(range);
-                end = least_of(first + most, end_of(range));
+                end = first + least_of(most, (end_of(range) - first) / steps + 1);
                 if (own.range.compare_exchange_weak(range, packed(end, end_of(range)))) return true;
             }
             if (!steal(own)) return false;

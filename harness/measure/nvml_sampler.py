@@ -1,0 +1,270 @@
+"""Samples of the GPUs throughout a run, in a thread of its own, on disk as they come."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pynvml
+
+from harness.measure import nvml
+from harness.measure.nvml import Device, Gap, NoNvml
+
+PERIOD_S = 0.25
+"""Seconds between polls. NVML's utilization averages over 1/6 to 1 s, so more polls would see no more."""
+SLOW_S = 1.0
+"""Seconds between fetches of the driver's own samples, and of what takes long to ask for."""
+_FLUSH_S = 10.0  # of samples at most are lost when a run is killed in its first minutes
+_FLUSH_SHARE = 0.01  # of the run's time: later a part holds more, so that a run of 12 hours has hundreds of them
+_STOP_S = 10.0  # that a driver which hangs may hold up the end of a run
+FOLDER = "gpu_samples"
+SUMMARY = "gpu_sampling.json"
+
+
+class Writer(Protocol):
+    """Where samples go: a run folder."""
+
+    def write_part(self, name: str, number: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows as a part of a table, whole."""
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a value as JSON, whole."""
+
+
+@dataclass
+class _Span:
+    """When something was measured: seconds since the run's start; ``end`` is infinite while it lasts."""
+
+    mode: str
+    block: int | None
+    start: float
+    end: float = float("inf")
+
+
+class Sampler:
+    """Asks NVML for everything, time and again, and tags what it says with the mode and the block under way.
+
+    Polled values stand for themselves. The driver's own samples are finer; they carry the driver's time, by which they
+    are tagged, and each is a row of its own.
+    """
+
+    def __init__(
+        self, writer: Writer, period_s: float = PERIOD_S, slow_s: float = SLOW_S, flush_s: float = _FLUSH_S
+    ) -> None:
+        """Do not sample yet.
+
+        Args:
+            writer: where samples go.
+            period_s: seconds between polls.
+            slow_s: seconds between fetches of the driver's samples, and of what takes long.
+            flush_s: seconds of samples that are held in memory at most, early in a run.
+        """
+        self._writer = writer
+        self._period_s, self._slow_s, self._flush_s = period_s, slow_s, flush_s
+        self._start = time.perf_counter()
+        self._spans: list[_Span] = []
+        self._devices: list[Device] = []
+        self._reason: str | None = "sampling was not started"
+        self._driver: str | None = None
+        self._rows: list[dict[str, Any]] = []
+        self._gaps: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._seen: dict[tuple[str, str], int] = {}  # per device and column: the driver's last time stamp
+        self._polls = self._samples = self._parts = 0
+        self._cpu_s = 0.0
+        self._error: str | None = None
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, began: float | None = None) -> None:
+        """Open NVML and begin; where there is none, only say so in the summary.
+
+        Args:
+            began: seconds of ``perf_counter`` from which samples count theirs; None for now.
+
+        Raises:
+            OSError: the summary cannot be written.
+        """
+        self._start = time.perf_counter() if began is None else began
+        try:
+            self._devices, self._reason = nvml.open_devices(os.environ), None
+        except NoNvml as error:
+            self._reason = str(error)
+        else:
+            try:
+                self._driver = str(pynvml.nvmlSystemGetDriverVersion())
+            except Exception as error:
+                self._driver = f"not known: {nvml.reason_of(error)}"
+            now_us = int(time.time() * 1e6)
+            self._seen = {(device.uuid, column): now_us for device in self._devices for column in nvml.BUFFERED}
+            # A daemon: a driver that hangs must not keep the process from ending.
+            self._thread = threading.Thread(target=self._work, name="nvml-sampler", daemon=True)
+        self._writer.write_json(SUMMARY, self.summary())
+        if self._thread is not None:
+            self._thread.start()
+
+    @contextmanager
+    def during(self, mode: str, block: int | None) -> Iterator[None]:
+        """Tag what is sampled within this context.
+
+        Args:
+            mode: what runs.
+            block: number of the timed block; None for what is not timed. A block that raises is none.
+        """
+        span = _Span(mode, block, self._now())
+        self._spans.append(span)
+        try:
+            yield
+        except BaseException:
+            span.block = None
+            raise
+        finally:
+            span.end = self._now()
+
+    def stop(self) -> str | None:
+        """End sampling, and write what is left; return a warning if samples are missing."""
+        if self._thread is not None and self._thread.is_alive():
+            self._ending.set()
+            self._thread.join(_STOP_S)
+            if self._thread.is_alive():
+                self._error = f"a call of NVML did not return within {_STOP_S:g} s, so the last samples are missing"
+            else:
+                nvml.close()
+        try:
+            self._writer.write_json(SUMMARY, self.summary())
+        except OSError as error:
+            self._error = self._error or f"{SUMMARY} cannot be written: {error}"
+        return f"GPU sampling: {self._error}" if self._error else None
+
+    def summary(self) -> dict[str, Any]:
+        """Return what ``gpu_sampling.json`` holds; docs/results.md describes it."""
+        wall = self._now()
+        return {
+            "available": self._reason is None,
+            "reason": self._reason,
+            "error": self._error,
+            "driver": self._driver,
+            "devices": [
+                {"device": d.index, "uuid": d.uuid, "name": d.name, "memory_bytes": d.memory_bytes}
+                for d in self._devices
+            ],
+            "period_s": self._period_s,
+            "polls": self._polls,
+            "samples": self._samples,
+            "wall_s": round(wall, 3),
+            "cpu_s": round(self._cpu_s, 6),
+            "cpu_share": round(self._cpu_s / wall, 6) if wall else None,
+            "gaps": list(self._gaps.values()),
+            "spans": [
+                {"mode": span.mode, "block": span.block, "start_s": span.start, "end_s": min(span.end, wall)}
+                for span in list(self._spans)
+            ],
+        }
+
+    def _now(self) -> float:
+        return time.perf_counter() - self._start
+
+    def _work(self) -> None:
+        """Poll until the end; the samples of a part are written while the next are taken."""
+        slow_at = flushed = self._now()
+        next_poll = flushed
+        while True:
+            ending = self._ending.is_set()
+            now = self._now()
+            slow = ending or now >= slow_at
+            for device in self._devices:
+                self._poll(device, slow)
+            if slow:
+                slow_at = now + self._slow_s
+            self._polls += 1
+            self._cpu_s = time.thread_time()
+            if ending or now - flushed >= max(self._flush_s, _FLUSH_SHARE * now):
+                self._flush()
+                flushed = now
+            if ending:
+                return
+            # A poll that took longer than the period is followed by the next at once, but never by several.
+            next_poll = max(next_poll + self._period_s, self._now())
+            self._ending.wait(next_poll - self._now())
+
+    def _poll(self, device: Device, slow: bool) -> None:
+        at = self._now()
+        values, gaps = nvml.poll(device, nvml.POLLED)
+        self._keep(device, "poll", at, values)
+        self._note(device, at, gaps)
+        if not slow:
+            return
+        for reader in nvml.POLLED_SLOWLY:
+            at = self._now()
+            values, gaps = nvml.poll(device, [reader])
+            self._keep(device, "poll", at, values)
+            self._note(device, at, gaps)
+        for column in nvml.BUFFERED:
+            self._fetch(device, column)
+
+    def _fetch(self, device: Device, column: str) -> None:
+        """Keep the driver's samples of a column that are new."""
+        at, key = self._now(), (device.uuid, column)
+        ahead = time.time() - at  # what the time of day is ahead of ours
+        try:
+            samples = list(nvml.driver_samples(device, column, self._seen[key]))
+        except Exception as error:
+            self._note(device, at, [Gap(f"{column} (driver)", nvml.reason_of(error))])
+            return
+        for microseconds, value in samples:
+            self._seen[key] = max(self._seen[key], microseconds)
+            self._keep(device, "driver", microseconds / 1e6 - ahead, {column: value})
+
+    def _keep(self, device: Device, source: str, at: float, values: Mapping[str, Any]) -> None:
+        if not values:
+            return
+        span = next((s for s in reversed(self._spans) if s.start <= at), None)
+        inside = span is not None and at <= span.end
+        row = dict.fromkeys(nvml.QUANTITIES) | {
+            "t_s": at,
+            "device": device.index,
+            "uuid": device.uuid,
+            "source": source,
+            "mode": span.mode if span and inside else None,
+            "block": span.block if span and inside else None,
+        }
+        self._rows.append(row | dict(values))
+        self._samples += 1
+
+    def _note(self, device: Device, at: float, gaps: Sequence[Gap]) -> None:
+        """Record gaps: one entry per device, column and reason, with how often and when."""
+        for gap in gaps:
+            entry = self._gaps.setdefault(
+                (device.uuid, gap.column, gap.reason),
+                {
+                    "device": device.index,
+                    "uuid": device.uuid,
+                    "column": gap.column,
+                    "reason": gap.reason,
+                    "first_s": round(at, 3),
+                    "last_s": round(at, 3),
+                    "times": 0,
+                },
+            )
+            entry["last_s"] = round(at, 3)
+            entry["times"] += 1
+
+    def _flush(self) -> None:
+        """Write the samples taken since the last part; what cannot be written is kept and tried again."""
+        try:
+            if self._rows:
+                self._writer.write_part(FOLDER, self._parts, self._rows)
+                self._rows = []
+                self._parts += 1
+            self._error = None
+        except Exception as error:
+            self._error = f"samples cannot be written: {nvml.reason_of(error)}"
+        self._cpu_s = time.thread_time()
+        try:
+            self._writer.write_json(SUMMARY, self.summary())
+        except Exception as error:
+            self._error = f"{SUMMARY} cannot be written: {nvml.reason_of(error)}"

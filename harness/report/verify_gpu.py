@@ -1,0 +1,272 @@
+"""Checks of GPU modes, from what the devices counted themselves."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from harness.report.format import count, duration, is_missing, number, percent, printable
+from harness.report.frames import BASELINE
+from harness.report.verify_evidence import CannotTell, Evidence, Judged, threshold
+from harness.report.verify_run import expected_names
+from harness.run.native_profile import CONTROL_FAMILY, names_of_counters
+from harness.vm.native import COUNTERS
+from harness.vm.opcodes import CONTROL
+
+_NAMED = 6  # opcodes that are named at most
+_TOO_MANY = 1.25  # times the executions that programs have: retries do not explain more
+_HOST = "native_cpu"
+_EAGER = "eager_gpu"
+_NOT_PRIMITIVES = {
+    name
+    for name, named in zip(COUNTERS, names_of_counters(), strict=True)
+    if named is None or named[1] == CONTROL_FAMILY
+} | (CONTROL.keys() - {"repeat"})
+
+
+def _words(name: str) -> set[str]:
+    """Return the words of a device's name that tell it from others."""
+    return set(re.findall(r"[a-z0-9]+", name.lower())) - {"nvidia", "tesla", "gpu"}
+
+
+def expected_devices(evidence: Evidence) -> Judged:
+    """Whether the mode ran on the GPUs that the configuration expects: a P100 that became a T4 is none."""
+    expected = expected_names(evidence.run)
+    found = [printable(name) for name in evidence.devices["name"]]
+    value = _counted(found) or "none"
+    if not expected:
+        return Judged("skipped", value, None, "The configuration names no devices that it expects.")
+    wanted = _counted(map(printable, expected))
+    left = list(found)
+    missing = []
+    for name in expected:
+        match = next((own for own in left if _words(name) <= _words(own)), None)
+        if match is None:
+            missing.append(printable(name))
+        else:
+            left.remove(match)
+    if not missing and not left:
+        return Judged("pass", value, wanted, "The GPUs are those that were asked for.")
+    if missing and left:
+        text = (
+            f"The GPUs are others than asked for: {missing[0]} became {left[0]}; targets of {missing[0]} do not hold."
+        )
+    elif missing:
+        text = f"GPUs are missing: {_counted(missing)}."
+    else:
+        text = f"There are more GPUs than asked for: {_counted(left)} too many."
+    return Judged("fail", value, wanted, f"{text} Ask for another machine, or for what this one has.")
+
+
+def _counted(names: Iterable[str]) -> str:
+    return ", ".join(f"{times} x {name}" for name, times in Counter(names).items())
+
+
+def _counters(evidence: Evidence) -> Judged | None:
+    """Return what keeps the devices' counters from being read; None if nothing does."""
+    if evidence.devices.empty:
+        return Judged("fail", "no device", "all", "No device was recorded: nothing shows that a GPU took part.")
+    if not evidence.devices["counters"].fillna(False).all():
+        return Judged(
+            "unproven",
+            "no counters",
+            "all",
+            "The kernels were compiled without counters, so what ran on the device is not known; compile them in.",
+        )
+    return None
+
+
+def _idle(evidence: Evidence) -> str:
+    """Say what it looks like where devices have executed nothing."""
+    own = evidence.device_blocks
+    launches, sent, fetched = (own[column].sum() for column in ("launches", "bytes_to_device", "bytes_from_device"))
+    if not launches and not sent and not fetched:
+        return "the GPU was initialised and never called: nothing was launched, and no byte moved"
+    moved = f"{count(sent)} bytes went to it and {count(fetched)} came back"
+    if sent and fetched:
+        return f"data went there and back: {moved}, {count(launches)} launches executed no operation in between"
+    return f"{count(launches)} launches executed no operation of a program ({moved})"
+
+
+def _by_opcode(evidence: Evidence) -> pd.DataFrame:
+    """Return instructions and executions by opcode, over all devices.
+
+    Raises:
+        CannotTell: executions are not recorded.
+    """
+    rows = evidence.table("opcodes")
+    if rows["executions"].isna().any():
+        raise CannotTell("opcodes.parquet lacks executions, though the devices' counters are said to be compiled in")
+    return rows.groupby("opcode")[["instructions", "executions"]].agg({"instructions": "max", "executions": "sum"})
+
+
+def _host_rows(evidence: Evidence) -> pd.DataFrame:
+    """Return what the host build executed for the same evaluations: of the mode's own units, else of native_cpu's."""
+    own = evidence.table("executions")
+    return own if len(own) else evidence.run.executions.query("mode == @_HOST")
+
+
+def device_executions(evidence: Evidence) -> Judged:
+    """Whether the devices executed every opcode that the compiled programs contain, on every device."""
+    problem = _counters(evidence)
+    if problem is not None:
+        return problem
+    opcodes = _by_opcode(evidence)
+    contained = opcodes[opcodes["instructions"] > 0]
+    if not opcodes["executions"].sum():
+        value = f"0 of {count(len(contained))} opcodes"
+        return Judged("fail", value, "all", f"No opcode was executed on a device; {_idle(evidence)}.")
+    executed = set(opcodes.index[opcodes["executions"] > 0])
+    # The host build tells what lies in a branch that these evaluations never take.
+    host = _host_rows(evidence).groupby("opcode")["executions"].sum()
+    taken = set(host.index[host > 0])
+    missing = [op for op in contained.index if op not in executed and (op in taken or host.empty)]
+    if evidence.row["fell_back"] == 0:
+        missing += sorted(taken - executed - set(missing))
+    if missing and host.empty:
+        raise CannotTell(
+            f"nobody counted whether {_opcode_names(missing)}, which no device has executed, lie in branches that are "
+            f"never taken; measure {_HOST} in the same run, with profile: true"
+        )
+    value = f"{count(len(executed))} of {count(len(executed) + len(missing))} opcodes"
+    if missing:
+        return Judged(
+            "fail",
+            value,
+            "all",
+            f"Never executed on a device, though the programs need them: {_opcode_names(missing)}. "
+            "A patch does not reach them, or the CPU computes them.",
+        )
+    per_device = evidence.table("opcodes").groupby("device")["executions"].sum()
+    used = evidence.device_blocks.groupby("device")["multiprocessors_used"].max()
+    for device in evidence.devices["device"]:
+        if not per_device.get(device, 0):
+            return Judged("fail", value, "all", f"{printable(device)} executed nothing; the other devices did it all.")
+        if is_missing(used.get(device)) or not used[device]:
+            text = f"{printable(device)} has counted executions, but no multiprocessor of it took part."
+            return Judged("fail", value, "all", f"{text} One of the two records is wrong.")
+    return Judged("pass", value, "all", "The devices' own counters saw every opcode that the programs need.")
+
+
+def _opcode_names(names: Sequence[str]) -> str:
+    return ", ".join(map(printable, names[:_NAMED])) + (", ..." if len(names) > _NAMED else "")
+
+
+def _expected_executions(evidence: Evidence) -> float:
+    """Return how many primitives the mode's timed evaluations execute, wherever that is done.
+
+    As the host build counts them, executing the same bytecode on the same samples; of programs that it leaves to the
+    reference, and for ``eager_gpu``, as the reference counts them.
+
+    Raises:
+        CannotTell: some programs were not counted.
+    """
+    evaluations = evidence.evaluations
+    host = _host_rows(evidence)
+    if evidence.mode == _EAGER:
+        host = host.iloc[:0]
+    whole = host[host["program"].isna()]
+    if len(whole):  # of a unit that all programs share
+        each = whole.loc[~whole["opcode"].isin(_NOT_PRIMITIVES), "executions"].sum() / whole["evaluations"].iloc[0]
+        return float(each * evaluations.sum())
+    keys = ["module", "program"]
+    per_program = host.groupby(keys)["evaluations"].first()
+    of_host = host[~host["opcode"].isin(_NOT_PRIMITIVES)].groupby(keys)["executions"].sum()
+    each = (of_host.reindex(per_program.index).fillna(0) / per_program).astype(float)
+    counted = evidence.run.primitives
+    profiled = counted[(counted["mode"] == BASELINE) & counted["evaluations"].notna()].groupby(keys)
+    reference = (profiled["calls"].sum() / profiled["evaluations"].first()).astype(float)
+    each = each.combine_first(reference).reindex(evaluations.index)
+    unknown = each[each.isna()]
+    if len(unknown):
+        raise CannotTell(
+            f"how much {count(len(unknown))} of {count(len(evaluations))} programs execute was not counted, "
+            f"{printable(unknown.index[0][1])} among them; measure {_HOST} in the same run, with profile: true"
+        )
+    return float((each * evaluations).sum())
+
+
+def device_share(evidence: Evidence) -> Judged:
+    """Which share of all primitive executions of the timed blocks the devices have counted."""
+    wanted = threshold(evidence.run, "min_device_share")
+    problem = _counters(evidence)
+    if problem is not None:
+        return Judged(problem.verdict, problem.value, wanted, problem.meaning)
+    opcodes = _by_opcode(evidence)
+    done = float(opcodes.loc[~opcodes.index.isin(_NOT_PRIMITIVES), "executions"].sum())
+    if not done:
+        return Judged("fail", 0.0, wanted, f"No primitive was executed on a device; {_idle(evidence)}.")
+    expected = _expected_executions(evidence)
+    if not expected:
+        raise CannotTell("the programs execute no primitives, so there is no share of them")
+    share = done / expected
+    counts = f"{number(done)} of {number(expected)} executions of primitives"
+    if share > _TOO_MANY:
+        text = f"The devices counted {counts}: more than the programs have, so these are not counts of them alone."
+        return Judged("unproven", share, wanted, text)
+    if share < wanted:
+        text = f"Devices executed {counts}; the CPU did the rest. Look at what fell back, and at what is not patched."
+        return Judged("fail", share, wanted, text)
+    return Judged("pass", share, wanted, f"Devices executed {counts}.")
+
+
+def device_evaluations(evidence: Evidence) -> Judged:
+    """Whether the evaluations of timed blocks were done on devices, but for what is said to have fallen back."""
+    most = threshold(evidence.run, "max_fallback_share")
+    total, done = int(evidence.blocks["evaluations"].sum()), int(evidence.device_blocks["evaluations"].sum())
+    if not total:
+        raise CannotTell("there are no timed blocks")
+    share = 1 - done / total
+    counts = f"{count(total - done)} of {count(total)} timed evaluations"
+    if done > total:
+        return Judged("unproven", share, most, "Devices say to have done more evaluations than the blocks have.")
+    if share <= most:
+        return Judged("pass", share, most, f"Not on a device: {counts}.")
+    told = evidence.row["fell_back"]
+    share_told = 0.0 if is_missing(told) else float(told) / max(1, float(evidence.row["first_calls"]))
+    if share_told <= most:
+        text = f"Silent fallback: {counts} were not done on a device, and only {percent(share_told)} are said to have"
+        return Judged("fail", share, most, f"{text} fallen back; the CPU computed under a GPU's name.")
+    return Judged("fail", share, most, f"{counts} were not done on a device, but by the reference on the CPU.")
+
+
+def kernel_time(evidence: Evidence) -> Judged:
+    """Which share of the wall time of timed blocks kernels ran, by CUDA's events, on the device that ran least."""
+    wanted = threshold(evidence.run, "min_kernel_share")
+    if evidence.devices.empty:
+        return Judged("fail", None, wanted, "No device was recorded: nothing shows that a kernel ran.")
+    wall = float(evidence.blocks["wall_s"].sum())
+    if not wall > 0:
+        raise CannotTell("there are no timed blocks")
+    seconds = evidence.device_blocks.groupby("device")["kernel_s"].sum()
+    shares = {printable(device): float(seconds.get(device, 0.0)) / wall for device in evidence.devices["device"]}
+    least = min(shares.values())
+    said = ", ".join(f"{device} {percent(share)}" for device, share in shares.items())
+    if math.isnan(least):
+        raise CannotTell("device_blocks.parquet lacks kernel times")
+    if least >= wanted:
+        return Judged("pass", least, wanted, f"Kernels ran for so much of {duration(wall)}: {said}.")
+    why = f"; {_idle(evidence)}" if not evidence.device_blocks["kernel_s"].sum() else ""
+    text = f"Kernels ran for so little of {duration(wall)}: {said}{why}."
+    return Judged("fail", least, wanted, f"{text} Most of the time goes into something else than the GPU's work.")
+
+
+def scaling_efficiency(evidence: Evidence) -> Judged:
+    """Throughput of all devices against that of one, times their number, where blocks with one device were timed."""
+    wanted = threshold(evidence.run, "min_scaling_efficiency")
+    devices = len(evidence.devices)
+    if devices < 2:
+        return Judged("skipped", None, wanted, "There is one device.")
+    own = evidence.device_blocks[evidence.device_blocks["evaluations"] > 0]
+    used = own.groupby("block")["device"].nunique()
+    rates = (evidence.blocks["evaluations"] / evidence.blocks["wall_s"]).groupby(evidence.blocks["block"]).first()
+    one, all_of_them = rates[used.index[used == 1]], rates[used.index[used == devices]]
+    if one.empty or all_of_them.empty:
+        return Judged("skipped", None, wanted, "No blocks were timed on one device as well as on all of them.")
+    efficiency = float(all_of_them.median() / (devices * one.median()))
+    text = f"{devices} devices are {number(all_of_them.median() / one.median())} times as fast as one."
+    return Judged("pass" if efficiency >= wanted else "fail", efficiency, wanted, text)
