@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
@@ -748,13 +748,3 @@ class _Evaluation:
         outputs, positions = join_outputs(self._pieces, results)
         status, reason, equal = found
         return Evaluated(status, reason, equal, nanoseconds, outputs, positions, self._retried, self._arena_used)
-
-
-@contextlib.contextmanager
-def cuda_engine(device: int = 0) -> Iterator[CudaEngine]:
-    """Have an engine for a while."""
-    engine = CudaEngine(device)
-    try:
-        yield engine
-    finally:
-        engine.close()
