@@ -12,11 +12,13 @@ import pandas as pd
 import yaml
 
 from harness.config import MODE_NAMES
-from harness.run.schema import ADDED, TABLES, VERSION
+from harness.run.schema import ADDED, OPTIONAL, TABLES, VERSION
 
 BASELINE = "sequential"
 
 MAPPINGS = ("config.yaml", "environment.json", "run.json")
+VERIFICATION = "verdict.json"
+CHECK_KEYS = ("check", "mode", "value", "threshold", "verdict", "meaning")
 
 
 class RunFolderError(Exception):
@@ -38,6 +40,11 @@ class Run:
         timings: one row per (mode, block, program); ``seconds`` is summed over workers.
         modes: one row per requested mode.
         primitives: one row per (mode, program, primitive); ``seconds`` is instrumented self time.
+        devices: one row per (mode, CUDA device); empty without a GPU, like the three that follow.
+        device_blocks: one row per (mode, timed block, device): kernel seconds by CUDA events, bytes each way.
+        opcodes: one row per (mode, device, opcode): counters from the device's own memory, over the timed blocks.
+        gpu_samples: NVML samples; ``t_s`` is seconds since the run's start, utilizations are per cent.
+        verification: the verdict and its checks (verdict.json), empty where the run was not verified.
         missing: file name -> why its data is not here. A frame whose file is missing has no rows.
     """
 
@@ -51,6 +58,11 @@ class Run:
     timings: pd.DataFrame
     modes: pd.DataFrame
     primitives: pd.DataFrame
+    devices: pd.DataFrame
+    device_blocks: pd.DataFrame
+    opcodes: pd.DataFrame
+    gpu_samples: pd.DataFrame
+    verification: dict[str, Any]
     missing: dict[str, str]
 
     @property
@@ -78,6 +90,16 @@ class Run:
         """Phase of the run -> seconds."""
         return {str(phase): float(seconds) for phase, seconds in (self.record.get("phase_seconds") or {}).items()}
 
+    @property
+    def checks(self) -> list[dict[str, Any]]:
+        """The checks of verdict.json, each with the keys ``CHECK_KEYS``.
+
+        What one lacks is None; what is no check at all is left out.
+        """
+        found = self.verification.get("checks")
+        rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+        return [{key: row.get(key) for key in CHECK_KEYS} for row in rows]
+
 
 def load_run(folder: Path) -> Run:
     """Load the run in ``folder``.
@@ -102,23 +124,25 @@ def load_run(folder: Path) -> Run:
             f"{folder / 'run.json'}: schema {schema!r}, and this version reads schema {VERSION}; "
             "use the version of the harness that wrote the folder (environment.json names it)"
         )
-    frames = {name: _load_frame(folder / f"{name}.parquet", missing) for name in TABLES}
+    frames = {name: load_frame(folder, name, missing) for name in TABLES}
     return Run(
         folder=folder,
         config=mappings["config.yaml"],
         environment=mappings["environment.json"],
         record=mappings["run.json"],
+        verification=_load_mapping(folder / VERIFICATION, missing, optional=True),
         missing=missing,
         **frames,
     )
 
 
-def _load_mapping(path: Path, missing: dict[str, str]) -> dict[str, Any]:
+def _load_mapping(path: Path, missing: dict[str, str], *, optional: bool = False) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         value = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
     except FileNotFoundError:
-        missing[path.name] = "is not there"
+        if not optional:
+            missing[path.name] = "is not there"
         return {}
     except (OSError, ValueError, yaml.YAMLError) as error:
         missing[path.name] = f"cannot be read: {error}"
@@ -129,24 +153,34 @@ def _load_mapping(path: Path, missing: dict[str, str]) -> dict[str, Any]:
     return {str(key): item for key, item in value.items()}
 
 
-def _load_frame(path: Path, missing: dict[str, str]) -> pd.DataFrame:
-    dtypes = TABLES[path.stem]
+def load_frame(folder: Path, name: str, missing: dict[str, str]) -> pd.DataFrame:
+    """Load one table of a run; one that cannot be had is noted in ``missing``, and has no rows.
+
+    Args:
+        folder: the run folder.
+        name: of the table, a key of ``TABLES``.
+        missing: file name -> why; a table that is not there is noted unless it is one of ``OPTIONAL``.
+    """
+    path, dtypes = folder / f"{name}.parquet", TABLES[name]
     try:
         frame = pd.read_parquet(path)
-        for column in ADDED.get(path.stem, ()):
+        for column in ADDED.get(name, ()):
             if column not in frame.columns:
-                frame[column] = pd.Series(pd.NA, index=frame.index, dtype=dtypes[column])
+                frame[column] = pd.Series(None, index=frame.index, dtype=dtypes[column])
         absent = [column for column in dtypes if column not in frame.columns]
         if absent:
             raise ValueError(f"no column {', '.join(absent)}")
         for column, dtype in dtypes.items():
+            if str(frame[column].dtype) == dtype:
+                continue
             try:
                 frame = frame.astype({column: dtype})
             except (ValueError, TypeError) as error:
                 raise ValueError(f"column {column} is not {dtype}: {error}") from error
         return frame
     except FileNotFoundError:
-        missing[path.name] = "is not there"
+        if name not in OPTIONAL:
+            missing[path.name] = "is not there"
     except (OSError, ValueError) as error:
         # pyarrow's errors are ValueErrors or OSErrors too.
         missing[path.name] = f"cannot be read: {error}"

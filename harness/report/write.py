@@ -6,8 +6,10 @@ from pathlib import Path
 
 from harness.atomic import write_atomic
 from harness.report.dashboard import render_dashboard
+from harness.report.devices import has_device_data
 from harness.report.frames import load_run
-from harness.report.plots import write_plots
+from harness.report.gpu_plots import GPU_PLOTS
+from harness.report.plots import PLOTS, write_plots
 from harness.report.text import report_markdown
 
 
@@ -22,7 +24,7 @@ def write_report(folder: Path) -> Path:
     """
     folder = Path(folder)
     run = load_run(folder)
-    write_plots(run, folder / "plots")
+    write_plots(run, folder / "plots", PLOTS | GPU_PLOTS if has_device_data(run) else PLOTS)
     write_atomic(folder / "report.md", report_markdown(run))
     dashboard = folder / "dashboard.html"
     write_atomic(dashboard, render_dashboard(run))

@@ -5,8 +5,17 @@ Columns are pandas dtypes; "string", "Int64" and "boolean" may hold nulls, the o
 
 VERSION = 1
 
-ADDED: dict[str, tuple[str, ...]] = {"modes": ("fell_back", "fell_back_reasons")}
-"""Columns that came later: all null in a run that was written before."""
+ADDED: dict[str, tuple[str, ...]] = {
+    "modes": ("fell_back", "fell_back_reasons"),
+    "gpu_samples": (
+        *("uuid", "mode", "block", "gpu_utilization", "memory_utilization", "memory_used_bytes", "power_w"),
+        *("temperature_c", "sm_clock_mhz", "memory_clock_mhz", "throttle_reasons"),
+    ),
+}
+"""Columns that a file may lack: all null where an older run, or a driver that cannot tell, left them out."""
+
+OPTIONAL = frozenset({"devices", "device_blocks", "opcodes", "gpu_samples"})
+"""Tables that only runs with a GPU have: that one is not there is no fault."""
 
 TABLES: dict[str, dict[str, str]] = {
     "programs": {
@@ -65,5 +74,50 @@ TABLES: dict[str, dict[str, str]] = {
         "family": "string",
         "calls": "int64",
         "seconds": "float64",
+    },
+    "devices": {
+        "mode": "string",
+        "device": "string",
+        "name": "string",
+        "uuid": "string",
+        "compute_capability": "string",
+        "multiprocessors": "Int64",
+        "counters": "boolean",
+        "compile_s": "float64",
+    },
+    "device_blocks": {
+        "mode": "string",
+        "block": "int64",
+        "device": "string",
+        "evaluations": "int64",
+        "launches": "int64",
+        "kernel_s": "float64",
+        "bytes_to_device": "int64",
+        "bytes_from_device": "int64",
+        "multiprocessors_used": "Int64",
+    },
+    "opcodes": {
+        "mode": "string",
+        "device": "string",
+        "opcode": "string",
+        "instructions": "int64",
+        "executions": "int64",
+        "elements": "int64",
+        "cycles": "int64",
+    },
+    "gpu_samples": {
+        "t_s": "float64",
+        "device": "int64",
+        "uuid": "string",
+        "mode": "string",
+        "block": "Int64",
+        "gpu_utilization": "float64",
+        "memory_utilization": "float64",
+        "memory_used_bytes": "float64",
+        "power_w": "float64",
+        "temperature_c": "float64",
+        "sm_clock_mhz": "float64",
+        "memory_clock_mhz": "float64",
+        "throttle_reasons": "string",
     },
 }

@@ -212,3 +212,153 @@ def write_run(folder: Path) -> Path:
     for name, frame in frames.items():
         frame.to_parquet(folder / f"{name}.parquet")
     return folder
+
+
+GPU_DEVICES = {"cuda:0": "GPU-aaaa", "cuda:1": "GPU-bbbb"}
+GPU_RATE = 20_000.0  # evaluations/s of parallel_gpu, both devices
+GPU_FELL_BACK = 6  # of the 120 evaluations of the first pass
+OPCODES = {"rot90": (10, 4_000), "shift": (30, 6_000), "paint <b>": (5, 0)}  # instructions, cycles per execution
+GPU_CHECKS: list[dict[str, Any]] = [
+    {
+        "check": "device share",
+        "mode": "parallel_gpu",
+        "value": 0.95,
+        "threshold": 0.9,
+        "verdict": "pass",
+        "meaning": "the devices executed 95% of the primitives",
+    },
+    {
+        "check": "opcodes executed",
+        "mode": "parallel_gpu",
+        "value": ["paint <b>"],
+        "threshold": None,
+        "verdict": "fail",
+        "meaning": "compiled programs contain <paint>, which no device executed",
+    },
+    {
+        "check": "utilization",
+        "mode": None,
+        "value": {"cuda:0": 0.9, "cuda:1": True},
+        "threshold": 0.5,
+        "verdict": "unproven",
+        "meaning": "NVML said nothing",
+    },
+]
+
+
+def _gpu_blocks() -> pd.DataFrame:
+    generator = np.random.default_rng(2)
+    rate = GPU_RATE * (1 + 0.01 * generator.standard_normal(BLOCKS))
+    evaluations = 200 * SAMPLES * len(SECONDS)
+    return pd.DataFrame(
+        {
+            "mode": "parallel_gpu",
+            "block": range(BLOCKS),
+            "wall_s": evaluations / rate,
+            "evaluations": evaluations,
+            "workers": 2,
+            "busy_s": 2 * evaluations / rate * 0.97,
+        }
+    )
+
+
+def gpu_samples(seconds: float = 100.0, rate: float = 10.0) -> pd.DataFrame:
+    """Samples of two devices: blocks of 5 s, sequential and parallel_gpu in turn; the second one throttles at the end.
+
+    In blocks of parallel_gpu the devices are 90% and 80% busy, and idle in the others. The driver tells no memory
+    clock, and the temperature of the first device for the first half only.
+    """
+    rows = []
+    for i in range(int(seconds * rate)):
+        t = i / rate
+        turn = int(t // 5)
+        busy = turn % 2 == 1
+        for device, uuid in enumerate(GPU_DEVICES.values()):
+            rows.append(
+                {
+                    "t_s": t,
+                    "device": device,
+                    "uuid": uuid,
+                    "mode": "parallel_gpu" if busy else "sequential",
+                    "block": turn // 2,
+                    "gpu_utilization": (90.0 - 10 * device) if busy else 0.0,
+                    "memory_utilization": 30.0 if busy else 0.0,
+                    "memory_used_bytes": (2.0 + device) * 2**30,
+                    "power_w": 65.0 if busy else 20.0,
+                    "temperature_c": 40 + t / 4 if device or t < seconds / 2 else None,
+                    "sm_clock_mhz": 1100.0 if device and t > 80 else 1590.0,
+                    "memory_clock_mhz": None,
+                    "throttle_reasons": "sw_thermal_slowdown" if device and t > 80 else "gpu_idle",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _device_tables() -> dict[str, pd.DataFrame]:
+    devices = [
+        {
+            "mode": "parallel_gpu",
+            "device": device,
+            "name": "Tesla T4",
+            "uuid": uuid,
+            "compute_capability": "7.5",
+            "multiprocessors": 40,
+            "counters": True,
+            "compile_s": 3.25,
+        }
+        for device, uuid in GPU_DEVICES.items()
+    ]
+    blocks = [
+        {
+            "mode": "parallel_gpu",
+            "block": block,
+            "device": device,
+            "evaluations": int(row["evaluations"] // 2),
+            "launches": 4,
+            "kernel_s": 0.9 * row["wall_s"],
+            "bytes_to_device": 2**20,
+            "bytes_from_device": 2**12,
+            "multiprocessors_used": 40,
+        }
+        for block, (_, row) in enumerate(_gpu_blocks().iterrows())
+        for device in GPU_DEVICES
+    ]
+    opcodes = [
+        {
+            "mode": "parallel_gpu",
+            "device": device,
+            "opcode": opcode,
+            "instructions": instructions,
+            "executions": 1000 * instructions if cycles else 0,
+            "elements": 9000 * instructions if cycles else 0,
+            "cycles": 1000 * instructions * cycles,
+        }
+        for device in GPU_DEVICES
+        for opcode, (instructions, cycles) in OPCODES.items()
+    ]
+    return {
+        "devices": pd.DataFrame(devices),
+        "device_blocks": pd.DataFrame(blocks),
+        "opcodes": pd.DataFrame(opcodes),
+        "gpu_samples": gpu_samples(),
+    }
+
+
+def write_gpu_run(folder: Path) -> Path:
+    """Write a run folder that measured parallel_gpu, too, on two devices, and was verified."""
+    write_run(folder)
+    blocks = pd.concat([pd.read_parquet(folder / "blocks.parquet"), _gpu_blocks()], ignore_index=True)
+    modes = pd.read_parquet(folder / "modes.parquet")
+    reasons = json.dumps({"arena": GPU_FELL_BACK})
+    row = modes.iloc[[1]].assign(mode="parallel_gpu", fell_back=GPU_FELL_BACK, fell_back_reasons=reasons)
+    modes = pd.concat([modes, row.astype(modes.dtypes.to_dict())], ignore_index=True)
+    for name, frame in {"blocks": blocks, "modes": modes, **_device_tables()}.items():
+        frame.to_parquet(folder / f"{name}.parquet")
+    config = CONFIG | {"name": "t4x2", "modes": [*CONFIG["modes"], "parallel_gpu"]}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    gpu = {"available": True, "reason": None, "devices": [{"name": "Tesla T4"}, {"name": "Tesla T4"}]}
+    (folder / "environment.json").write_text(json.dumps(ENVIRONMENT | {"gpu": gpu}), encoding="utf-8")
+    (folder / "run.json").write_text(json.dumps(RECORD | {"name": folder.name}), encoding="utf-8")
+    verdict = {"verdict": "fail", "checks": GPU_CHECKS}
+    (folder / "verdict.json").write_text(json.dumps(verdict), encoding="utf-8")
+    return folder
