@@ -83,12 +83,13 @@ def gpu_timeline(run: Run) -> Figure:
             elif column == "gpu_utilization":
                 axes.set_ylim(-3, 103)
             elif column != "temperature_c":
-                axes.set_ylim(bottom=0)
+                axes.set_ylim(0, 1.12 * float(samples[column].max()) * scale or 1)
         slow = samples[throttled(samples["throttle_reasons"])]
         if len(slow):
             axes = panels[3]
             axes.plot(slow["t_s"], [0.03] * len(slow), "|", color="#d55e00", transform=axes.get_xaxis_transform())
             axes.set_ylabel("SM clock (MHz)\n| throttled")
+        figure.align_ylabels(panels)
         panels[-1].set_xlabel("seconds since the run's start")
         lines = [
             Line2D([], [], color=colour, linestyle=dashes, label=_device_name(run, samples, device))

@@ -44,7 +44,7 @@ code, .name { font-family: ui-monospace, "SF Mono", "Cascadia Mono", "Liberation
 .meta { color: var(--soft); margin: 0; max-width: none; }
 .badge { display: inline-block; border: 1px solid currentColor; border-radius: 1rem; padding: 0 .6rem;
   font-weight: 600;
-  font-size: .8rem; }
+  font-size: .8rem; white-space: nowrap; }
 .good { color: var(--good); } .unclear { color: var(--unclear); } .bad { color: var(--bad); }
 .meta .badge { margin-right: .4rem; }
 .verdict { list-style: none; margin: 1.5rem 0 0; padding: 0; max-width: 56rem; font-size: 1.08rem; }
@@ -173,7 +173,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-for (const bar of document.querySelectorAll(".filter")) {
+for (const bar of document.querySelectorAll(".filter[data-table]")) {
   const rows = [...document.getElementById(bar.dataset.table).tBodies[0].rows];
   const search = bar.querySelector("input[type=search]");
   const boxes = [...bar.querySelectorAll("input[type=checkbox]")];

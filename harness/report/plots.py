@@ -261,7 +261,7 @@ def block_distribution(run: Run) -> Figure:
             axes.plot(change, heights, "o", color=colour, markersize=3.5)
             widths[mode] = float(np.quantile(change, 0.75) - np.quantile(change, 0.25))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g}%" if value else "0"))
-        axes.set_xlabel("time per evaluation of each block, against the mode's median (band: its interval)")
+        axes.set_xlabel("time per evaluation, against the median (band: its interval)")
         widest = max(widths, key=lambda mode: widths[mode])
         figure_title(figure, f"The middle half of the blocks of {printable(widest)} spans {number(widths[widest])}%")
         return figure

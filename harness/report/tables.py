@@ -31,6 +31,12 @@ def _blocks(run: Run, mode: str) -> pd.DataFrame:
     return blocks.sort_values("block")
 
 
+def block_rates(run: Run, mode: str) -> list[float]:
+    """Evaluations per second of each timed block of ``mode``, in order."""
+    blocks = _blocks(run, mode)
+    return [float(rate) for rate in blocks["evaluations"] / blocks["wall_s"]]
+
+
 def _workers(run: Run, mode: str) -> float:
     workers = _blocks(run, mode)["workers"]
     return float(workers.iloc[0]) if len(workers) else math.nan
