@@ -7,9 +7,10 @@ STAMP := $(VENV)/.installed
 SANITIZED := tests/vm --ignore=tests/vm/test_build.py
 BENCH_ENGINE ?=
 SEED ?= 0
+RESULTS ?= results
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint types unit sanitize nightly bench bench-engine doctor clean
+.PHONY: help setup test lint types unit sanitize nightly bench bench-engine dashboard doctor clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +56,9 @@ bench-engine: setup  ## measure the virtual machine against plain Python, with t
 
 bench: setup  ## run notebooks/benchmark.ipynb with configs/$(CONFIG).yaml
 	$(BIN)/python -m harness notebook configs/$(CONFIG).yaml
+
+dashboard: setup  ## write $(RESULTS)/index.html over all runs
+	$(BIN)/python -m harness dashboard $(RESULTS)
 
 doctor: setup  ## print what this machine has and lacks
 	$(BIN)/python -m harness doctor

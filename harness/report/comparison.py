@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.measure.compare import Comparison, compare
 from harness.report.format import MISSING, interval, is_missing, number, printable
-from harness.report.frames import BASELINE, Run, RunFolderError, in_mode_order
+from harness.report.frames import BASELINE, Run, RunFolderError, in_mode_order, requested_modes
 from harness.report.tables import block_rates, measured_modes
 
 COLUMNS = [
@@ -25,9 +25,10 @@ class RunComparison:
 
     Attributes:
         table: a row per mode that either measured: mode; a_evaluations_per_s, b_evaluations_per_s (medians of the
-            blocks, NaN where it was not measured); verdict (``faster``, ``slower``, ``same`` or ``ambiguous`` of b,
-            ``lost`` where only a measured the mode, ``wrong`` where b gave other outputs than the reference, ``new``
-            where only b measured it); ratio b / a with low and high; p_value; effect_size; explanation.
+            blocks, NaN where it was not measured); verdict; ratio b / a with low and high; p_value; effect_size;
+            explanation. The verdict of b is ``faster``, ``slower``, ``same`` or ``ambiguous``; or ``wrong`` (it gave
+            other outputs than the reference), ``lost`` (it could not measure the mode), ``not asked`` (it was not to)
+            or ``new`` (only b measured it).
         notes: what else a reader must know: that configuration or machine differ.
     """
 
@@ -81,7 +82,8 @@ def compare_runs(
             continue
         rates = [_rates(run, mode, relative) for run in (a, b)]
         answer = compare(*rates, confidence=confidence, smallest_effect=smallest_effect, seed=seed)
-        rows.append(_row(mode, rates, answer, _mismatches(b, mode)))
+        asked = mode in requested_modes(b)
+        rows.append(_row(mode, rates, answer, asked, _mismatches(b, mode)))
     return RunComparison(pd.DataFrame(rows, columns=COLUMNS), _notes(a, b, rows))
 
 
@@ -97,10 +99,12 @@ def _mismatches(run: Run, mode: str) -> int:
     return int(found.iloc[-1]) if len(found) else 0
 
 
-def _row(mode: str, rates: list[list[float]], found: Comparison, mismatches: int) -> dict[str, object]:
+def _row(mode: str, rates: list[list[float]], found: Comparison, asked: bool, mismatches: int) -> dict[str, object]:
     verdict, explanation = str(found.verdict), found.explanation
-    if not rates[1]:
-        verdict, explanation = "lost", "only the first run measured it."
+    if not rates[1] and asked:
+        verdict, explanation = "lost", "only the first run measured it, and the second was asked to."
+    elif not rates[1]:
+        verdict, explanation = "not asked", "the second run was not asked for it."
     elif mismatches:
         verdict, explanation = "wrong", f"{mismatches:,} of its outputs differ from the reference's."
     elif not rates[0]:

@@ -93,7 +93,7 @@ thead th.group { border-left: 1px solid var(--line); border-bottom: 3px solid va
 tbody th { font-weight: 400; max-width: 22rem; }
 tbody tr:hover > * { background: var(--tint); }
 .n { text-align: right; } td.n { white-space: nowrap; }
-.none { color: var(--faint); }
+.none { color: var(--soft); }
 .range { display: block; color: var(--soft); font-size: .84em; }
 .swatch { display: inline-block; width: .7em; height: .7em; border-radius: 2px; background: var(--mode);
   margin-right: .45em; }
