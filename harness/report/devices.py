@@ -14,6 +14,7 @@ DEVICE_COLUMNS = [
     *("mode", "device", "name", "uuid", "compute_capability", "multiprocessors", "counters", "compile_s"),
     *("evaluations", "launches", "kernel_s", "kernel_share", "bytes_to_device", "bytes_from_device"),
     *("multiprocessors_used", "executions", "utilization", "memory_used_bytes", "power_w", "temperature_c"),
+    *("failure", "moved"),
 ]
 
 
@@ -28,34 +29,86 @@ def has_device_data(run: Run) -> bool:
     return any(len(frame) for frame in (run.devices, run.device_blocks, run.opcodes, run.gpu_samples))
 
 
+def counted_executions(run: Run, mode: str) -> float:
+    """Executions of opcodes in ``mode`` by the counters in its devices' memory; NaN where none counted."""
+    counted = run.opcodes.loc[run.opcodes["mode"] == mode, "executions"].dropna()
+    able = run.devices.loc[run.devices["mode"] == mode, "counters"]
+    if counted.empty or (len(able) and able.eq(False).all()):
+        return math.nan
+    return float(counted.sum())
+
+
 def device_share(run: Run, mode: str) -> float:
-    """The share of the evaluations of ``mode`` that its devices did themselves, from 0 to 1.
+    """The share of the work of ``mode`` that its devices did themselves, from 0 to 1.
 
-    0 where the devices' counters saw no operation at all. NaN where there are no counters or no account of what
-    fell back, so that nothing is proven. The share counts the first pass, which meets every evaluation once.
+    0 where the devices' counters saw no operation at all, and NaN where there are no counters: nothing is proven then.
+    Else what the check ``device_share`` of verdict.json found (of the executions of primitives); without it, the share
+    of the evaluations of the first pass that did not fall back.
     """
-    counted = run.opcodes[run.opcodes["mode"] == mode]
-    recorded = run.modes[run.modes["mode"] == mode]
-    if counted.empty or recorded.empty:
+    executions = counted_executions(run, mode)
+    if math.isnan(executions) or not executions:
+        return executions
+    checked = _checked(run, "device_share", mode)
+    if not math.isnan(checked):
+        return checked
+    fell_back = run.modes.loc[run.modes["mode"] == mode, "fell_back"].dropna()
+    if fell_back.empty or run.evaluations.empty:
         return math.nan
-    if not counted["executions"].sum():
-        return 0.0
-    fell_back = recorded["fell_back"].iloc[-1]
-    if pd.isna(fell_back) or run.evaluations.empty:
-        return math.nan
-    return max(0.0, 1 - float(fell_back) / len(run.evaluations))
+    return max(0.0, 1 - float(fell_back.iloc[-1]) / len(run.evaluations))
 
 
-def timed_samples(run: Run, mode: str) -> pd.DataFrame:
-    """The NVML samples that were taken in timed blocks of ``mode``."""
+def _checked(run: Run, check: str, mode: str) -> float:
+    """The value of a check of verdict.json; NaN where it has no number."""
+    for row in run.checks:
+        value = row["value"]
+        if row["check"] == check and row["mode"] == mode and isinstance(value, int | float) and 0 <= value <= 1:
+            return float(value)
+    return math.nan
+
+
+def plain_uuid(uuid: Any) -> str:
+    """A UUID without what CUDA's and NVML's spellings differ in."""
+    return str(uuid).lower().removeprefix("gpu-")
+
+
+def own_samples(run: Run, uuid: Any) -> pd.DataFrame:
+    """The NVML samples of the device with that UUID."""
     samples = run.gpu_samples
-    return samples[(samples["mode"] == mode) & samples["block"].notna()]
+    chosen: pd.DataFrame = samples[samples["uuid"].map(plain_uuid, na_action="ignore") == plain_uuid(uuid)]
+    return chosen
+
+
+def series(samples: pd.DataFrame, column: str) -> pd.DataFrame:
+    """A quantity of one device: its ``t_s`` and ``column`` where it was read, in order of time.
+
+    The driver's own samples and those that were polled are two series, which are not mixed: the longer one is taken.
+    """
+    rows = samples[samples[column].notna() & samples["t_s"].notna()]
+    sources = rows["source"].fillna("").value_counts()
+    if len(sources) > 1:
+        rows = rows[rows["source"].fillna("") == sources.index[0]]
+    return rows[["t_s", column]].astype(float).sort_values("t_s", ignore_index=True)
+
+
+def _timed(samples: pd.DataFrame, mode: str) -> pd.DataFrame:
+    """Those samples that were taken in timed blocks of ``mode``."""
+    chosen: pd.DataFrame = samples[(samples["mode"] == mode) & samples["block"].notna()]
+    return chosen
 
 
 def utilization(run: Run, mode: str) -> float:
-    """Mean GPU utilization over the timed blocks of ``mode`` and over its devices, from 0 to 1; NaN if not sampled."""
-    means = timed_samples(run, mode).groupby("device")["gpu_utilization"].mean()
-    return float(means.mean()) / 100 if means.notna().any() else math.nan
+    """GPU utilization of ``mode``, from 0 to 1; NaN if it was not sampled.
+
+    It is what the check ``gpu_utilization`` of verdict.json found, which counts only samples of steady work; without
+    it, the mean over the samples in timed blocks, and over the devices.
+    """
+    checked = _checked(run, "gpu_utilization", mode)
+    if not math.isnan(checked):
+        return checked
+    timed = _timed(run.gpu_samples, mode)
+    means = [series(rows, "gpu_utilization")["gpu_utilization"].mean() for _, rows in timed.groupby("uuid")]
+    known = [float(mean) for mean in means if not math.isnan(mean)]
+    return sum(known) / len(known) if known else math.nan
 
 
 def device_table(run: Run) -> pd.DataFrame:
@@ -65,7 +118,8 @@ def device_table(run: Run) -> pd.DataFrame:
     the timed blocks: evaluations, launches, kernel_s (CUDA events), kernel_share (kernel_s / wall seconds of the
     blocks), bytes_to_device, bytes_from_device, multiprocessors_used (the most in a block), executions (of opcodes,
     by the device's counters); and from NVML over the same blocks: utilization (mean, of 1), memory_used_bytes (most),
-    power_w (mean), temperature_c (most). NaN or null is what was not measured.
+    power_w (mean), temperature_c (most); failure and moved (why the device gave up, and how many evaluations
+    others took over). NaN or null is what was not measured.
     """
     devices = run.devices.drop_duplicates(["mode", "device"])
     rows = []
@@ -87,16 +141,15 @@ def _measured(run: Run, mode: str, device: pd.Series[Any], wall: float) -> dict[
         sums = blocks[["evaluations", "launches", "kernel_s", "bytes_to_device", "bytes_from_device"]].sum()
         row |= dict(sums) | {"kernel_share": sums["kernel_s"] / wall if wall else math.nan}
         row["multiprocessors_used"] = blocks["multiprocessors_used"].max()
-    if len(opcodes):
+    if opcodes["executions"].notna().any() and (pd.isna(device["counters"]) or device["counters"]):
         row["executions"] = opcodes["executions"].sum()
-    samples = timed_samples(run, mode)
-    samples = samples[samples["uuid"] == device["uuid"]] if not pd.isna(device["uuid"]) else samples.iloc[:0]
-    if len(samples):
+    samples = _timed(own_samples(run, device["uuid"]), mode)
+    if not pd.isna(device["uuid"]) and len(samples):
         row |= {
-            "utilization": samples["gpu_utilization"].mean() / 100,
-            "memory_used_bytes": samples["memory_used_bytes"].max(),
-            "power_w": samples["power_w"].mean(),
-            "temperature_c": samples["temperature_c"].max(),
+            "utilization": series(samples, "gpu_utilization")["gpu_utilization"].mean(),
+            "memory_used_bytes": series(samples, "memory_used_bytes")["memory_used_bytes"].max(),
+            "power_w": series(samples, "power_w")["power_w"].mean(),
+            "temperature_c": series(samples, "temperature_c")["temperature_c"].max(),
         }
     return row
 
@@ -108,12 +161,15 @@ def opcode_table(run: Run) -> pd.DataFrame:
     executions, elements, cycles (sums of the devices' counters over the timed blocks), cycles_share and
     executions_share (of the mode's), idle (there are instructions of it, but none was executed).
     """
-    sums = {"instructions": "max", "executions": "sum", "elements": "sum", "cycles": "sum"}
-    table = run.opcodes.groupby(["mode", "opcode"], sort=False).agg(sums).reset_index()
+    groups = run.opcodes.groupby(["mode", "opcode"], sort=False)
+    # What no device counted stays null: it is not nothing.
+    table = groups[["executions", "elements", "cycles"]].sum(min_count=1)
+    table.insert(0, "instructions", groups["instructions"].max())
+    table = table.reset_index()
     for column in ("cycles", "executions"):
         totals = table.groupby("mode")[column].transform("sum").astype(float)
-        table[f"{column}_share"] = table[column] / totals.where(totals > 0, np.nan)
-    table["idle"] = (table["instructions"] > 0) & (table["executions"] == 0)
+        table[f"{column}_share"] = table[column].astype(float) / totals.where(totals > 0, np.nan)
+    table["idle"] = ((table["instructions"] > 0) & (table["executions"] == 0)).fillna(False).astype(bool)
     order = {mode: i for i, mode in enumerate(in_mode_order(table["mode"]))}
     table = table.assign(order=table["mode"].map(order)).sort_values(
         ["order", "cycles", "executions", "opcode"], ascending=[True, False, False, True], ignore_index=True
@@ -121,20 +177,37 @@ def opcode_table(run: Run) -> pd.DataFrame:
     return table.drop(columns="order")
 
 
-def spans(samples: pd.DataFrame) -> pd.DataFrame:
-    """The stretches of time in which one device's samples carry the same mode and block.
+def spans(run: Run) -> pd.DataFrame:
+    """When which mode and block was under way.
 
-    Args:
-        samples: of one device, with t_s, mode and block.
+    From gpu_sampling.json; without it, from the tags of the samples of one device.
 
     Returns:
-        One row per stretch with a mode: mode, block (null outside of timed blocks), start_s, end_s (the first
-        sample behind it, or its last).
+        One row per stretch of time, in order: mode, block (null outside of timed blocks), start_s, end_s, in seconds
+        as ``t_s`` of the samples.
     """
-    rows = samples.sort_values("t_s", ignore_index=True)
+    columns = ["mode", "block", "start_s", "end_s"]
+    recorded = run.gpu_sampling.get("spans")
+    if isinstance(recorded, list):
+        rows = [{key: row.get(key) for key in columns} for row in recorded if isinstance(row, dict)]
+        frame = pd.DataFrame(rows, columns=columns)
+        times = frame[["start_s", "end_s"]].apply(pd.to_numeric, errors="coerce")
+        frame = frame.assign(start_s=times["start_s"], end_s=times["end_s"])
+        whole: pd.DataFrame = frame[frame["mode"].notna() & times.notna().all(axis=1)]
+        return whole.sort_values("start_s", ignore_index=True)
+    return _tagged(run.gpu_samples)
+
+
+def _tagged(samples: pd.DataFrame) -> pd.DataFrame:
+    """The stretches of time in which one device's samples carry the same mode and block."""
+    rows = samples[samples["t_s"].notna()].sort_values("t_s", ignore_index=True)
+    rows = rows[rows["uuid"].fillna("") == (rows["uuid"].fillna("").iloc[0] if len(rows) else "")]
     mode, block = rows["mode"].fillna("").astype(str), rows["block"].fillna(-1).astype(int)
     number = ((mode != mode.shift()) | (block != block.shift())).cumsum()
     ends = rows["t_s"].shift(-1).fillna(rows["t_s"])
     table = pd.DataFrame({"mode": mode, "block": rows["block"], "start_s": rows["t_s"], "end_s": ends})
-    found = table.groupby(number).agg({"mode": "first", "block": "first", "start_s": "first", "end_s": "last"})
-    return found[found["mode"] != ""].reset_index(drop=True)
+    found: pd.DataFrame = table.groupby(number).agg(
+        {"mode": "first", "block": "first", "start_s": "first", "end_s": "last"}
+    )
+    named: pd.DataFrame = found[found["mode"] != ""]
+    return named.reset_index(drop=True)

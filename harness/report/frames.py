@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ BASELINE = "sequential"
 
 MAPPINGS = ("config.yaml", "environment.json", "run.json")
 VERIFICATION = "verdict.json"
+GPU_SAMPLING = "gpu_sampling.json"
 CHECK_KEYS = ("check", "mode", "value", "threshold", "verdict", "meaning")
 
 
@@ -40,12 +41,10 @@ class Run:
         timings: one row per (mode, block, program); ``seconds`` is summed over workers.
         modes: one row per requested mode.
         primitives: one row per (mode, program, primitive); ``seconds`` is instrumented self time.
-        devices: one row per (mode, CUDA device); empty without a GPU, like the three that follow.
-        device_blocks: one row per (mode, timed block, device): kernel seconds by CUDA events, bytes each way.
-        opcodes: one row per (mode, device, opcode): counters from the device's own memory, over the timed blocks.
-        gpu_samples: NVML samples; ``t_s`` is seconds since the run's start, utilizations are per cent.
-        verification: the verdict and its checks (verdict.json), empty where the run was not verified.
         missing: file name -> why its data is not here. A frame whose file is missing has no rows.
+        optional: the tables of ``OPTIONAL`` by name, each without rows where the run has none.
+        gpu_sampling: how GPUs were sampled, and why there are gaps (gpu_sampling.json); empty in other runs.
+        verification: the verdict and its checks (verdict.json); empty where the run was not verified.
     """
 
     folder: Path
@@ -58,12 +57,33 @@ class Run:
     timings: pd.DataFrame
     modes: pd.DataFrame
     primitives: pd.DataFrame
-    devices: pd.DataFrame
-    device_blocks: pd.DataFrame
-    opcodes: pd.DataFrame
-    gpu_samples: pd.DataFrame
-    verification: dict[str, Any]
     missing: dict[str, str]
+    optional: dict[str, pd.DataFrame] = field(default_factory=dict)
+    gpu_sampling: dict[str, Any] = field(default_factory=dict)
+    verification: dict[str, Any] = field(default_factory=dict)
+
+    def _optional(self, name: str) -> pd.DataFrame:
+        return self.optional[name] if name in self.optional else empty_frame(name)
+
+    @property
+    def devices(self) -> pd.DataFrame:
+        """One row per (mode, CUDA device)."""
+        return self._optional("devices")
+
+    @property
+    def device_blocks(self) -> pd.DataFrame:
+        """One row per (mode, timed block, device): kernel seconds by CUDA events, bytes each way."""
+        return self._optional("device_blocks")
+
+    @property
+    def opcodes(self) -> pd.DataFrame:
+        """One row per (mode, device, opcode): counters from the device's own memory, summed over the timed blocks."""
+        return self._optional("opcodes")
+
+    @property
+    def gpu_samples(self) -> pd.DataFrame:
+        """NVML samples: ``t_s`` is seconds since the run's start, utilizations are fractions of 1."""
+        return self._optional("gpu_samples")
 
     @property
     def name(self) -> str:
@@ -124,12 +144,14 @@ def load_run(folder: Path) -> Run:
             f"{folder / 'run.json'}: schema {schema!r}, and this version reads schema {VERSION}; "
             "use the version of the harness that wrote the folder (environment.json names it)"
         )
-    frames = {name: load_frame(folder, name, missing) for name in TABLES}
+    frames = {name: load_frame(folder, name, missing) for name in TABLES if name not in OPTIONAL}
     return Run(
         folder=folder,
         config=mappings["config.yaml"],
         environment=mappings["environment.json"],
         record=mappings["run.json"],
+        optional={name: load_frame(folder, name, missing) for name in sorted(OPTIONAL)},
+        gpu_sampling=_load_mapping(folder / GPU_SAMPLING, missing, optional=True),
         verification=_load_mapping(folder / VERIFICATION, missing, optional=True),
         missing=missing,
         **frames,
@@ -177,7 +199,12 @@ def load_frame(folder: Path, name: str, missing: dict[str, str]) -> pd.DataFrame
     except (OSError, ValueError) as error:
         # pyarrow's errors are ValueErrors or OSErrors too.
         missing[path.name] = f"cannot be read: {error}"
-    return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in dtypes.items()})
+    return empty_frame(name)
+
+
+def empty_frame(name: str) -> pd.DataFrame:
+    """A table of ``TABLES`` without rows."""
+    return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in TABLES[name].items()})
 
 
 def _typed(frame: pd.DataFrame, dtypes: dict[str, str]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from harness.report.devices import device_modes, device_share, opcode_table, spans, utilization
+from harness.report.devices import device_modes, device_share, opcode_table, plain_uuid, series, spans, utilization
 from harness.report.format import count, is_missing, percent, printable, shorten
 from harness.report.frames import Run, in_mode_order
 from harness.report.plots import empty_figure, figure_title, row_figure
@@ -22,12 +22,11 @@ from harness.report.tables import mode_table
 
 MOST_POINTS = 400
 MOST_OPCODES = 12
-# What slows a device down, in NVML's words and in the bits of nvml.h: power cap, slowdowns, thermal, power brake.
-_THROTTLED = r"thermal|slowdown|power|brake"
-_THROTTLED_BITS = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
+# Bits of nvml.h: software power cap, hardware slowdown, software and hardware thermal, power brake.
+_THROTTLED = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
 
 PANELS = (
-    ("gpu_utilization", "GPU busy (%)", 1.0),
+    ("gpu_utilization", "GPU busy (%)", 100.0),
     ("memory_used_bytes", "memory (GiB)", 2.0**-30),
     ("power_w", "power (W)", 1.0),
     ("sm_clock_mhz", "SM clock (MHz)", 1.0),
@@ -35,18 +34,23 @@ PANELS = (
 )
 
 
-def throttled(reasons: pd.Series[str]) -> pd.Series[bool]:
+def throttled(reasons: pd.Series[int]) -> pd.Series[bool]:
     """Whether each sample names a reason that slows the device down; being idle, or a set clock, is none."""
-    bits = pd.to_numeric(reasons, errors="coerce").fillna(0).astype("int64")
-    words: pd.Series[bool] = reasons.str.contains(_THROTTLED, case=False, na=False).astype(bool)
-    return words | ((bits & _THROTTLED_BITS) > 0)
+    return (reasons.fillna(0).astype("int64") & _THROTTLED) > 0
 
 
-def _thinned(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """At most ``MOST_POINTS`` rows: the means of so many neighbours each; all null stays null, which is a gap."""
-    step = -(-len(rows) // MOST_POINTS)
-    thin: pd.DataFrame = rows[columns].astype(float).groupby(np.arange(len(rows)) // step).mean()
-    return thin
+def line(samples: pd.DataFrame, column: str) -> pd.DataFrame:
+    """A quantity of one device as points of a line, at most ``MOST_POINTS``: each the mean of so many neighbours.
+
+    Where nothing was read for long, there is a point without a value, so that the line has a gap.
+    """
+    rows = series(samples, column)
+    step = -(-len(rows) // MOST_POINTS) or 1
+    rows = rows.groupby(np.arange(len(rows)) // step).mean()
+    pauses = rows["t_s"].diff()
+    after = rows.index[pauses > 5 * pauses.median()]
+    gaps = pd.DataFrame({"t_s": rows["t_s"].reindex(after) - pauses.reindex(after) / 2, column: np.nan})
+    return pd.concat([rows, gaps]).sort_values("t_s", ignore_index=True) if len(gaps) else rows
 
 
 def gpu_timeline(run: Run) -> Figure:
@@ -60,21 +64,17 @@ def gpu_timeline(run: Run) -> Figure:
         strip, *panels = figure.subplots(
             1 + len(PANELS), 1, sharex=True, gridspec_kw={"height_ratios": [0.35] + [1] * len(PANELS)}
         )
-        devices = sorted(samples["device"].unique())
-        marked = spans(samples[samples["device"] == devices[0]])
+        devices = sorted(samples["device"].dropna().unique())
+        marked = spans(run)
         modes = in_mode_order(marked["mode"])
         _strip(strip, marked, modes)
-        thin = {
-            device: _thinned(samples[samples["device"] == device].sort_values("t_s"), ["t_s", *(p[0] for p in PANELS)])
-            for device in devices
-        }
         for axes, (column, label, scale) in zip(panels, PANELS, strict=True):
             _shade(axes, marked, modes)
             axes.set_ylabel(label)
             axes.grid(axis="y")
             axes.yaxis.set_major_locator(MaxNLocator(4))
             for i, device in enumerate(devices):
-                rows = thin[device]
+                rows = line(samples[samples["device"] == device], column)
                 colour, dashes = SERIES[i % len(SERIES)]
                 axes.plot(rows["t_s"], rows[column] * scale, color=colour, linestyle=dashes, linewidth=1.3)
             if not samples[column].notna().any():
@@ -83,11 +83,13 @@ def gpu_timeline(run: Run) -> Figure:
             elif column == "gpu_utilization":
                 axes.set_ylim(-3, 103)
             elif column != "temperature_c":
-                axes.set_ylim(0, 1.12 * float(samples[column].max()) * scale or 1)
+                axes.set_ylim(0, 1.12 * float(samples[column].max()) * scale or 1.0)
         slow = samples[throttled(samples["throttle_reasons"])]
         if len(slow):
             axes = panels[3]
-            axes.plot(slow["t_s"], [0.03] * len(slow), "|", color="#d55e00", transform=axes.get_xaxis_transform())
+            width = float(samples["t_s"].max() - samples["t_s"].min()) / MOST_POINTS or 1.0
+            times = np.unique(np.floor(slow["t_s"].to_numpy(dtype=float) / width)) * width
+            axes.plot(times, [0.03] * len(times), "|", color="#d55e00", transform=axes.get_xaxis_transform())
             axes.set_ylabel("SM clock (MHz)\n| throttled")
         figure.align_ylabels(panels)
         panels[-1].set_xlabel("seconds since the run's start")
@@ -126,7 +128,8 @@ def _shade(axes: Axes, marked: pd.DataFrame, modes: list[str]) -> None:
 
 def _device_name(run: Run, samples: pd.DataFrame, device: int) -> str:
     uuids = samples.loc[samples["device"] == device, "uuid"].dropna()
-    known = run.devices[run.devices["uuid"].isin(uuids)]["name"].dropna()
+    own = run.devices["uuid"].map(plain_uuid, na_action="ignore").isin({plain_uuid(uuid) for uuid in uuids})
+    known = run.devices.loc[own, "name"].dropna()
     return f"GPU {device}" + (f": {shorten(printable(known.iloc[0]), 32)}" if len(known) else "")
 
 

@@ -6,7 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report.devices import device_modes, device_share, device_table, opcode_table, utilization
+from harness.report.devices import (
+    counted_executions,
+    device_modes,
+    device_share,
+    device_table,
+    opcode_table,
+    utilization,
+)
 from harness.report.elements import badge, bar, cell, column_heads, data_table, mode_name
 from harness.report.format import MISSING, bytes_text, count, duration, is_missing, number, percent, printable, shorten
 from harness.report.frames import Run
@@ -34,10 +41,9 @@ def gpu_findings(run: Run) -> list[Finding]:
 
 def _gpu_finding(run: Run, mode: str) -> Finding:
     name, share, busy = printable(mode), device_share(run, mode), utilization(run, mode)
-    counted = run.opcodes[run.opcodes["mode"] == mode]
-    if counted.empty:
+    executions = counted_executions(run, mode)
+    if is_missing(executions):
         return Finding("unclear", f"Nothing proves that a GPU did the work of {name}: it left no counters of a device.")
-    executions = counted["executions"].sum()
     if not executions:
         return Finding("bad", f"The GPU did nothing in {name}: its own counters saw no operation.")
     devices = run.devices[run.devices["mode"] == mode].drop_duplicates("device")
@@ -46,7 +52,7 @@ def _gpu_finding(run: Run, mode: str) -> Finding:
     seen = "not sampled by NVML" if is_missing(busy) else f"busy {percent(busy)} of the time by NVML"
     return Finding(
         "unclear" if is_missing(share) or share < 0.5 else "good",
-        f"The GPU did {own} of the evaluations of {name}: {which}, {number(executions)} operations counted in device "
+        f"The GPU did {own} of the work of {name}: {which}, {number(executions)} operations counted in device "
         f"memory, {seen}.",
     )
 
@@ -107,7 +113,22 @@ def devices_section(run: Run) -> Html:
     if table.empty and run.opcodes.empty:
         lines = [tag("p", finding.text) for finding in gpu_findings(run)]
         return join(*lines) if lines else tag("p", "The run was asked for no GPU mode.")
-    return join(_devices(table), _opcodes(run))
+    return join(_sampling(run), _devices(table), _opcodes(run))
+
+
+def _sampling(run: Run) -> Html:
+    """Why there are no NVML samples, or gaps in them."""
+    reason = run.gpu_sampling.get("reason")
+    gaps = run.gpu_sampling.get("gaps")
+    gaps = [gap for gap in gaps if isinstance(gap, dict)] if isinstance(gaps, list) else []
+    said = sorted({f"{_short(gap.get('column'))}: {_short(gap.get('reason'))}" for gap in gaps})
+    lines = [tag("p", f"No NVML samples: {_short(reason)}.")] if reason else []
+    if said:
+        more = [f"and {count(len(said) - 12)} more"] if len(said) > 12 else []
+        lines.append(
+            tag("p", f"Not read by NVML, always or at times: {'; '.join([*said[:12], *more])}.", class_="soft")
+        )
+    return join(*lines)
 
 
 def _devices(table: pd.DataFrame) -> Html:
@@ -141,7 +162,13 @@ def _devices(table: pd.DataFrame) -> Html:
                 cell(row["compile_s"], duration(row["compile_s"])),
             )
         )  # fmt: skip
+    failures = [
+        tag("li", tag("b", printable(row["device"])), f" gave up in {printable(row['mode'])}: "
+            f"{_short(row['failure'])} (evaluations that others took over: {count(row['moved'])})")
+        for _, row in table[table["failure"].notna()].iterrows()
+    ]  # fmt: skip
     return join(
+        tag("ul", *failures) if failures else "",
         tag("p", "Over the timed blocks. Kernel time is by CUDA events; operations are counted in the device's own "
             "memory, which no code of the CPU writes; busy, memory and power are NVML's.", class_="soft"),
         data_table("Devices", [tag("tr", *heads)], rows, name="device-table"),

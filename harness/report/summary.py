@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.atomic import write_atomic
 from harness.report.devices import device_modes, device_share, utilization
-from harness.report.frames import MAPPINGS, VERIFICATION, Run, load_run
+from harness.report.frames import GPU_SAMPLING, MAPPINGS, VERIFICATION, Run, load_run
 from harness.report.tables import block_rates, mode_table
 from harness.report.text import flattened, machine_text
 from harness.run.schema import TABLES
@@ -115,7 +115,7 @@ class RunSummary(BaseModel):
 def fingerprint(folder: Path) -> str:
     """A digest of the data files of a run folder, by their names, sizes and ends."""
     digest = hashlib.blake2b(digest_size=16)
-    for name in (*MAPPINGS, VERIFICATION, *(f"{table}.parquet" for table in TABLES)):
+    for name in (*MAPPINGS, VERIFICATION, GPU_SAMPLING, *(f"{table}.parquet" for table in TABLES)):
         try:
             with (folder / name).open("rb") as stream:
                 size = stream.seek(0, 2)

@@ -7,10 +7,7 @@ VERSION = 1
 
 ADDED: dict[str, tuple[str, ...]] = {
     "modes": ("fell_back", "fell_back_reasons"),
-    "gpu_samples": (
-        *("uuid", "mode", "block", "gpu_utilization", "memory_utilization", "memory_used_bytes", "power_w"),
-        *("temperature_c", "sm_clock_mhz", "memory_clock_mhz", "throttle_reasons"),
-    ),
+    "devices": ("failure", "moved"),
 }
 """Columns that a file may lack: all null where an older run, or a driver that cannot tell, left them out."""
 
@@ -84,6 +81,8 @@ TABLES: dict[str, dict[str, str]] = {
         "multiprocessors": "Int64",
         "counters": "boolean",
         "compile_s": "float64",
+        "failure": "string",
+        "moved": "Int64",
     },
     "device_blocks": {
         "mode": "string",
@@ -101,23 +100,27 @@ TABLES: dict[str, dict[str, str]] = {
         "device": "string",
         "opcode": "string",
         "instructions": "int64",
-        "executions": "int64",
-        "elements": "int64",
-        "cycles": "int64",
+        "executions": "Int64",
+        "elements": "Int64",
+        "cycles": "Int64",
     },
     "gpu_samples": {
         "t_s": "float64",
-        "device": "int64",
+        "device": "Int64",
         "uuid": "string",
+        "source": "string",
         "mode": "string",
         "block": "Int64",
         "gpu_utilization": "float64",
         "memory_utilization": "float64",
-        "memory_used_bytes": "float64",
+        "memory_used_bytes": "Int64",
         "power_w": "float64",
         "temperature_c": "float64",
         "sm_clock_mhz": "float64",
         "memory_clock_mhz": "float64",
-        "throttle_reasons": "string",
+        "throttle_reasons": "Int64",
+        "pcie_tx_bytes_per_s": "float64",
+        "pcie_rx_bytes_per_s": "float64",
+        "process_utilization": "string",
     },
 }

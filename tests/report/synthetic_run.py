@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from harness.run.schema import TABLES
+
 HOSTILE = '<script>alert("1")</script>|`$x$&amp;'
 SLOW = "solve_00000000"
 PROGRAMS = [SLOW, HOSTILE, *(f"solve_{i:08x}" for i in range(2, 30))]
@@ -220,7 +222,7 @@ GPU_FELL_BACK = 6  # of the 120 evaluations of the first pass
 OPCODES = {"rot90": (10, 4_000), "shift": (30, 6_000), "paint <b>": (5, 0)}  # instructions, cycles per execution
 GPU_CHECKS: list[dict[str, Any]] = [
     {
-        "check": "device share",
+        "check": "device_share",
         "mode": "parallel_gpu",
         "value": 0.95,
         "threshold": 0.9,
@@ -228,7 +230,7 @@ GPU_CHECKS: list[dict[str, Any]] = [
         "meaning": "the devices executed 95% of the primitives",
     },
     {
-        "check": "opcodes executed",
+        "check": "device_executions",
         "mode": "parallel_gpu",
         "value": ["paint <b>"],
         "threshold": None,
@@ -236,7 +238,7 @@ GPU_CHECKS: list[dict[str, Any]] = [
         "meaning": "compiled programs contain <paint>, which no device executed",
     },
     {
-        "check": "utilization",
+        "check": "gpu_utilization",
         "mode": None,
         "value": {"cuda:0": 0.9, "cuda:1": True},
         "threshold": 0.5,
@@ -266,7 +268,7 @@ def gpu_samples(seconds: float = 100.0, rate: float = 10.0) -> pd.DataFrame:
     """Samples of two devices: blocks of 5 s, sequential and parallel_gpu in turn; the second one throttles at the end.
 
     In blocks of parallel_gpu the devices are 90% and 80% busy, and idle in the others. The driver tells no memory
-    clock, and the temperature of the first device for the first half only.
+    clock, and the temperature of the first device for the first half only. Its own samples are few.
     """
     rows = []
     for i in range(int(seconds * rate)):
@@ -274,24 +276,28 @@ def gpu_samples(seconds: float = 100.0, rate: float = 10.0) -> pd.DataFrame:
         turn = int(t // 5)
         busy = turn % 2 == 1
         for device, uuid in enumerate(GPU_DEVICES.values()):
-            rows.append(
-                {
-                    "t_s": t,
-                    "device": device,
-                    "uuid": uuid,
-                    "mode": "parallel_gpu" if busy else "sequential",
-                    "block": turn // 2,
-                    "gpu_utilization": (90.0 - 10 * device) if busy else 0.0,
-                    "memory_utilization": 30.0 if busy else 0.0,
-                    "memory_used_bytes": (2.0 + device) * 2**30,
-                    "power_w": 65.0 if busy else 20.0,
-                    "temperature_c": 40 + t / 4 if device or t < seconds / 2 else None,
-                    "sm_clock_mhz": 1100.0 if device and t > 80 else 1590.0,
-                    "memory_clock_mhz": None,
-                    "throttle_reasons": "sw_thermal_slowdown" if device and t > 80 else "gpu_idle",
-                }
-            )
-    return pd.DataFrame(rows)
+            tags = {
+                "t_s": t,
+                "device": device,
+                "uuid": uuid.upper(),
+                "mode": "parallel_gpu" if busy else "sequential",
+                "block": turn // 2,
+            }
+            polled = {
+                "source": "poll",
+                "gpu_utilization": (0.9 - 0.1 * device) if busy else 0.0,
+                "memory_utilization": 0.3 if busy else 0.0,
+                "memory_used_bytes": (2 + device) * 2**30,
+                "power_w": 65.0 if busy else 20.0,
+                "temperature_c": 40 + t / 4 if device or t < seconds / 2 else None,
+                "sm_clock_mhz": 1100.0 if device and t > 80 else 1590.0,
+                "throttle_reasons": 0x20 if device and t > 80 else 0x1,
+            }
+            rows.append(tags | polled)
+            if not i % 50:
+                rows.append(tags | {"source": "driver", "gpu_utilization": 0.01})
+    frame = pd.DataFrame(rows, columns=list(TABLES["gpu_samples"]))
+    return frame.astype(TABLES["gpu_samples"])
 
 
 def _device_tables() -> dict[str, pd.DataFrame]:
@@ -305,6 +311,8 @@ def _device_tables() -> dict[str, pd.DataFrame]:
             "multiprocessors": 40,
             "counters": True,
             "compile_s": 3.25,
+            "failure": None,
+            "moved": None,
         }
         for device, uuid in GPU_DEVICES.items()
     ]
@@ -336,12 +344,9 @@ def _device_tables() -> dict[str, pd.DataFrame]:
         for device in GPU_DEVICES
         for opcode, (instructions, cycles) in OPCODES.items()
     ]
-    return {
-        "devices": pd.DataFrame(devices),
-        "device_blocks": pd.DataFrame(blocks),
-        "opcodes": pd.DataFrame(opcodes),
-        "gpu_samples": gpu_samples(),
-    }
+    rows = {"devices": devices, "device_blocks": blocks, "opcodes": opcodes}
+    frames = {name: pd.DataFrame(each).astype(TABLES[name]) for name, each in rows.items()}
+    return frames | {"gpu_samples": gpu_samples()}
 
 
 def write_gpu_run(folder: Path) -> Path:

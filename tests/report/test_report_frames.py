@@ -2,18 +2,24 @@ import json
 
 import pandas as pd
 import pytest
-from synthetic_run import CONFIG, ENVIRONMENT, RECORD
+from synthetic_run import CONFIG, ENVIRONMENT, GPU_CHECKS, RECORD
 
 from harness.report.frames import RunFolderError, in_mode_order, load_run, requested_modes
-from harness.run.schema import TABLES
+from harness.run.schema import OPTIONAL, TABLES
 
 
-def test_a_run_is_loaded_whole(folder):
+def test_a_run_is_loaded_whole(folder, gpu_folder):
     run = load_run(folder)
     assert run.missing == {}
     assert (run.config, run.environment, run.record) == (CONFIG, ENVIRONMENT, RECORD)
     assert (run.name, run.status, run.confidence) == (RECORD["name"], "complete", 0.95)
     assert run.phase_seconds["timed"] == 95.1
+    for name in OPTIONAL:
+        assert {column: str(dtype) for column, dtype in getattr(run, name).dtypes.items()} == TABLES[name]
+        assert len(getattr(run, name)) == 0
+    folder = gpu_folder
+    run = load_run(folder)
+    assert [row["check"] for row in run.checks] == [row["check"] for row in GPU_CHECKS]
     for name, dtypes in TABLES.items():
         frame = getattr(run, name)
         assert len(frame) == len(pd.read_parquet(folder / f"{name}.parquet")), name
@@ -22,7 +28,8 @@ def test_a_run_is_loaded_whole(folder):
 
 @pytest.mark.parametrize("name", sorted(TABLES))
 @pytest.mark.parametrize("fault", ["absent", "truncated", "column", "type"])
-def test_a_frame_that_cannot_be_had_is_noted_and_empty(folder, name, fault):
+def test_a_frame_that_cannot_be_had_is_noted_and_empty(gpu_folder, name, fault):
+    folder = gpu_folder
     path = folder / f"{name}.parquet"
     frame = pd.read_parquet(path)
     column = next(column for column, dtype in TABLES[name].items() if dtype != "string")
@@ -35,12 +42,15 @@ def test_a_frame_that_cannot_be_had_is_noted_and_empty(folder, name, fault):
     else:
         frame.assign(**{column: "many"}).to_parquet(path)
     run = load_run(folder)
+    assert len(getattr(run, name)) == 0
+    assert list(getattr(run, name).columns) == list(TABLES[name])
+    if fault == "absent" and name in OPTIONAL:
+        assert run.missing == {}
+        return
     assert list(run.missing) == [path.name]
     assert {"absent": "not there", "truncated": "Parquet", "column": column, "type": f"column {column} is not"}[
         fault
     ] in run.missing[path.name]
-    assert len(getattr(run, name)) == 0
-    assert list(getattr(run, name).columns) == list(TABLES[name])
 
 
 @pytest.mark.parametrize(
@@ -49,6 +59,7 @@ def test_a_frame_that_cannot_be_had_is_noted_and_empty(folder, name, fault):
         ("config.yaml", "a: [", "cannot be read"),
         ("environment.json", "{", "cannot be read"),
         ("run.json", "[]", "a list"),
+        ("verdict.json", "{", "cannot be read"),
     ],
 )
 def test_a_mapping_that_cannot_be_read_is_noted(folder, name, text, why):
@@ -81,3 +92,11 @@ def test_modes_stand_in_display_order(folder):
     ]
     (folder / "modes.parquet").unlink()
     assert requested_modes(load_run(folder)) == ["sequential", "parallel_cpu", "native_cpu"]
+
+
+@pytest.mark.parametrize("checks", [None, 3, ["x", {"check": "a"}]])
+def test_checks_of_any_kind_are_read(folder, checks):
+    (folder / "verdict.json").write_text(json.dumps({"verdict": "pass", "checks": checks}), encoding="utf-8")
+    run = load_run(folder)
+    assert [row["check"] for row in run.checks] == (["a"] if isinstance(checks, list) else [])
+    assert all(set(row) == {"check", "mode", "value", "threshold", "verdict", "meaning"} for row in run.checks)
