@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.config import MODE_NAMES
 from harness.report.collection import Collection, Entry
-from harness.report.format import number, percent, printable, shorten
+from harness.report.format import count, number, percent, printable, shorten
 from harness.report.frames import BASELINE, in_mode_order
 from harness.report.plots import empty_figure, figure_title, row_figure
 from harness.report.style import INK, SERIES, WIDTH, mode_colour, styled
@@ -229,7 +229,7 @@ def throughput_by_batch(collection: Collection) -> Figure:
         figure.legend(loc="outside lower center", ncols=2)
         best = max((point[1], point[0], curve.gpu) for curve in collection.curves for point in curve.points)
         figure_title(figure, f"{shorten(printable(best[2]), 28)} does {number(best[0])} evaluations/s in batches of "
-                             f"{number(best[1])}")  # fmt: skip
+                             f"{count(best[1])}")  # fmt: skip
         return figure
 
 
