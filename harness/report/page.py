@@ -114,7 +114,7 @@ th[aria-sort=descending] button::after { content: "\\2193"; opacity: 1; }
 .filter[hidden] { display: none; }
 .filter input[type=search], select { font: inherit; color: inherit; background: var(--card);
   border: 1px solid var(--faint); border-radius: .35rem; padding: .3rem .6rem; width: 16rem; max-width: 100%; }
-select { width: auto; }
+select { width: auto; max-width: min(24rem, calc(100vw - 4.5rem)); }
 details { margin: .8rem 0; } summary { cursor: pointer; color: var(--link); }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem;
   overflow-x: auto; }
