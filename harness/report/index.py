@@ -27,7 +27,7 @@ CONFIDENCE = 0.95
 SMALLEST_EFFECT = 0.02
 RESAMPLES = 10_000
 _NAME = 80
-_REASON = 160
+_REASON = 110
 
 CAPTIONS = {
     "speedup_by_configuration": "The newest run of each configuration, in total against its own sequential blocks.",
@@ -172,7 +172,7 @@ def _runs(collection: Collection, most: int) -> Html:
     )
     head = column_heads(
         "run", "date", "configuration", "verdict", *(("n", f"speedup {shorten(mode, 24)}") for mode in modes),
-        ("n", "done by GPU"), ("n", "GPU busy"), "devices", "commit", "note",
+        ("n", "done by GPU"), ("n", "GPU busy"), "devices", "commit",
     )  # fmt: skip
     configurations = sorted({entry.summary.configuration for entry in shown})
     verdicts = sorted({_verdict(entry.summary) for entry in shown})
@@ -208,7 +208,7 @@ def _row(entry: Entry, modes: list[str]) -> Html:
     device = max(measured, key=lambda mode: mode.evaluations_per_s or 0.0, default=None)
     time = when(summary.started)
     share, busy = (device.device_share, device.utilization) if device else (None, None)
-    bad = share is not None and share < 0.5
+    bad, note = share is not None and share < 0.5, _note(summary)
     published = tag("span", "published", class_="range") if entry.published else ""
     return tag(
         "tr",
@@ -216,17 +216,23 @@ def _row(entry: Entry, modes: list[str]) -> Html:
         tag("td", moment(summary.started) if time else DASH, data_v=f"{time.timestamp():.0f}" if time else "0",
             class_="mode"),
         tag("td", shorten(printable(summary.configuration), _NAME)),
-        tag("td", badge(_verdict(summary))),
+        tag("td", badge(_verdict(summary)), tag("span", shorten(note, _REASON), class_="range") if note else "",
+            class_="wrap" if note else None, title=note or None),
         *(_speedup_cell(summary.mode(mode)) for mode in modes),
         cell(share, tag("span", percent(share), class_="bad" if bad else None)),
         cell(busy, percent(busy)),
         tag("td", ", ".join(_devices(summary)) or DASH),
-        tag("td", tag("code", shorten(printable(summary.commit or DASH), 16))),
-        tag("td", shorten(_note(summary), _REASON), class_="wrap"),
+        tag("td", tag("code", _short_commit(summary.commit)), class_="mode", title=summary.commit),
         data_configuration=summary.configuration,
         data_verdict=_verdict(summary),
         data_gpu=bool(share),
     )  # fmt: skip
+
+
+def _short_commit(commit: str | None) -> str:
+    """The first characters of a commit, and the + that says that the checkout had changes."""
+    text = printable(commit or DASH)
+    return text[:7] + ("+" if text.endswith("+") else "")
 
 
 def _speedup_cell(mode: ModeSummary | None) -> Html:

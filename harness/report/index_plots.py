@@ -16,7 +16,7 @@ from harness.config import MODE_NAMES
 from harness.report.collection import Collection, Entry
 from harness.report.format import count, number, percent, printable, shorten
 from harness.report.frames import BASELINE, in_mode_order
-from harness.report.plots import empty_figure, figure_title, row_figure
+from harness.report.plots import empty_figure, figure_title, logarithmic_ticks, row_figure
 from harness.report.style import INK, SERIES, WIDTH, mode_colour, styled
 from harness.report.summary import ModeSummary
 
@@ -83,9 +83,11 @@ def _by_configuration(collection: Collection, measure: Measure, name: str, label
         values = [value for found in rows.values() for value, _, _ in found.values() if value]
         if _log_axis(values):
             axes.set_xscale("log")
+            axes.set_xlim(min(values) / 1.5, max(values) * 2.5)
+            logarithmic_ticks(axes.xaxis, min(values), max(values), f"{{:,.12g}}{unit}")
         else:
             axes.set_xlim(0, 1.25 * max(values))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}{unit}"))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}{unit}"))
         for y, found in enumerate(rows.values()):
             for mode, (value, low, high) in found.items():
                 if value is None:
@@ -95,8 +97,6 @@ def _by_configuration(collection: Collection, measure: Measure, name: str, label
                               color=mode_colour(mode), capsize=2.5, elinewidth=1.2)  # fmt: skip
                 axes.annotate(f"{number(value)}{unit}", (high or value, height), (6, 0), textcoords="offset points",
                               va="center", fontsize=7.5)  # fmt: skip
-        low, high = axes.get_xlim()
-        axes.set_xlim(low, high * 2.2 if axes.get_xscale() == "log" else high)
         if unit:
             axes.axvline(1, color=INK, linewidth=1, linestyle=(0, (4, 3)))
         axes.set_xlabel(f"{label}{', logarithmic' if axes.get_xscale() == 'log' else ''} (bars: interval)")
@@ -184,12 +184,12 @@ def _panel(axes: Axes, runs: list[tuple[datetime, Entry]], measure: Measure, mod
     axes.grid(axis="y")
     if _log_axis(values):
         axes.set_yscale("log")
+        axes.set_ylim(min(values) / 1.6, max(values) * 1.6)
+        logarithmic_ticks(axes.yaxis, min(values), 1e9 * max(values), f"{{:,.12g}}{unit}")
     else:
         axes.set_ylim(0, 1.15 * max(values))
         axes.yaxis.set_major_locator(MaxNLocator(4))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}{unit}"))
-    if axes.get_yscale() == "log":
-        axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}{unit}"))
 
 
 def throughput_over_time(collection: Collection) -> Figure:
@@ -223,7 +223,8 @@ def throughput_by_batch(collection: Collection) -> Figure:
         axes.set_yscale("log")
         axes.grid()
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
+        rates = [point[1] for curve in collection.curves for point in curve.points]
+        logarithmic_ticks(axes.yaxis, min(rates), max(rates), "{:,.12g}")
         axes.set_xlabel("evaluations in a batch, logarithmic")
         axes.set_ylabel("evaluations per second, logarithmic")
         figure.legend(loc="outside lower center", ncols=2)

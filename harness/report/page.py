@@ -114,6 +114,8 @@ th[aria-sort=descending] button::after { content: "\\2193"; opacity: 1; }
 .filter[hidden] { display: none; }
 .filter input[type=search], select { font: inherit; color: inherit; background: var(--card);
   border: 1px solid var(--faint); border-radius: .35rem; padding: .3rem .6rem; width: 16rem; max-width: 100%; }
+.filter button { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--faint);
+  border-radius: .35rem; padding: .3rem .8rem; cursor: pointer; }
 select { width: auto; max-width: min(24rem, calc(100vw - 4.5rem)); }
 details { margin: .8rem 0; } summary { cursor: pointer; color: var(--link); }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem;
@@ -126,6 +128,7 @@ footer { color: var(--soft); font-size: .86rem; padding-top: 2.5rem; padding-bot
   header { padding-top: 1.5rem; } h1 { font-size: 1.5rem; }
   .verdict li { display: block; } .verdict .badge { margin-right: .5rem; }
   figure { padding: .8rem .6rem; } figure svg { width: 100% !important; max-width: none; min-width: 26rem; }
+  .plots.wide figure svg { min-width: 52rem; }
   .wrap { min-width: 17rem; }
 }
 @media print {

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from harness.atomic import write_atomic
 from harness.measure.stats import median_interval
@@ -66,17 +67,26 @@ def row_figure(labels: Sequence[str], height: float = ROW) -> tuple[Figure, Axes
     return figure, axes
 
 
+def logarithmic_ticks(axis: Axis, least: float, greatest: float, tick: str) -> None:
+    """Ticks of a logarithmic axis over these values: where they span few decades, also at 2 and 5."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if greatest < 300 * least else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: tick.format(value)))
+    # The default would write powers of ten as formulas.
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _value_axis(axes: Axes, values: pd.Series[float], tick: str) -> bool:
     """Set up the x axis: from zero, or logarithmic where the values are orders of magnitude apart (then True)."""
     logarithmic = bool(values.max() > LOGARITHMIC * values.min())
     if logarithmic:
         axes.set_xscale("log")
         axes.set_xlim(values.min() / 2, values.max() * 4)
+        logarithmic_ticks(axes.xaxis, values.min(), values.max(), tick)
     else:
         # Room at the right for the value that stands behind the bar.
         axes.set_xlim(0, values.max() * 1.22)
         axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick.format(value)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick.format(value)))
     return logarithmic
 
 

@@ -138,8 +138,9 @@ def pages(results: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("name", ["index", "run"])
-@pytest.mark.parametrize(("dark", "size"), [(False, DESK), (True, DESK), (False, PHONE), (True, PHONE)])
-def test_a_page_loads_and_fits(browser, pages, tmp_path_factory, name, dark, size):
+@pytest.mark.parametrize("look", [(False, DESK), (True, DESK), (False, PHONE), (True, PHONE)])
+def test_a_page_loads_and_fits(browser, pages, tmp_path_factory, name, look):
+    dark, size = look
     browser.show(pages[name], dark=dark, size=size)
     assert browser.complaints() == []
     # Tables and plots scroll in boxes of their own; the page itself never scrolls sideways.
