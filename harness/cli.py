@@ -239,6 +239,8 @@ def _check_folder(file: Path | None, option: str = "--json") -> None:
     """Refuse a file that cannot be written, before anything is done that takes time."""
     if file is not None and not file.parent.is_dir():
         raise ConfigError(f"{option} {file}: there is no folder {file.parent}")
+    if file is not None and file.is_dir():
+        raise ConfigError(f"{option} {file}: this is a folder; name a file in it")
 
 
 def _bench_engine(arguments: argparse.Namespace) -> int:
@@ -346,12 +348,11 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _dashboard(arguments: argparse.Namespace) -> int:
-    from harness.report import RunFolderError  # noqa: PLC0415
-    from harness.report.index import write_index  # noqa: PLC0415
+    from harness.report import RunFolderError, write_index  # noqa: PLC0415
 
     try:
         print(f"Dashboard: {write_index(arguments.folder)}")
-    except RunFolderError as error:
+    except (RunFolderError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

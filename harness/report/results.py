@@ -30,7 +30,7 @@ class Results:
 
     Attributes:
         names: of the frames.
-        damaged: run -> what is wrong with its folder.
+        damaged: run -> what is wrong with its folder; a frame that cannot be made adds to it.
     """
 
     names: tuple[str, ...]
@@ -76,7 +76,11 @@ class Results:
         parts = []
         for name, folder in self._folders.items():
             if name not in self.damaged:
-                part = make(self._load(folder))
+                try:
+                    part = make(self._load(folder))
+                except Exception as error:  # one damaged folder, in whatever way, must not hide the others
+                    self.damaged[name] = f"{type(error).__name__}: {error}"
+                    continue
                 part.insert(0, "run", name)
                 parts.append(part)
         full = [part for part in parts if len(part)]

@@ -27,7 +27,8 @@ def baseline_mode(run: Run) -> str | None:
 
 
 def _blocks(run: Run, mode: str) -> pd.DataFrame:
-    blocks = run.blocks[(run.blocks["mode"] == mode) & (run.blocks["evaluations"] > 0)]
+    # A block without an evaluation, or of no duration, measured nothing.
+    blocks = run.blocks[(run.blocks["mode"] == mode) & (run.blocks["evaluations"] > 0) & (run.blocks["wall_s"] > 0)]
     return blocks.sort_values("block")
 
 

@@ -147,6 +147,7 @@ def test_the_command_prints_and_writes_tables(results, tmp_path, capsys):
         (["report", "{}/one", "--format", "csv", "--table", "blocs"], "no such table; nearest: blocks"),
         (["report", "{}/one", "--format", "csv", "--table", "all"], "one table"),
         (["report", "{}/one", "--format", "json", "--out", "{}/gone/x"], "there is no folder"),
+        (["report", "{}/one", "--format", "json", "--out", "{}"], "this is a folder"),
         (["report", "{}/one", "--table", "blocks"], "--format"),
         (["report", "{}/one", "{}/gone"], "no such folder"),
         (["compare", "{}/one", "{}/gone"], "no such folder"),
@@ -249,3 +250,41 @@ def test_runs_that_measured_nothing_are_not_compared(pair):
     (b.folder / "blocks.parquet").unlink()
     with pytest.raises(RunFolderError, match="no timed blocks to compare"):
         compare_runs(a, load_run(b.folder))
+
+
+def test_blocks_that_took_no_time_measured_nothing(pair):
+    a, b = pair()
+    rows = pd.read_parquet(b.folder / "blocks.parquet")
+    rows.assign(wall_s=rows["wall_s"].mask(rows["mode"] == "parallel_cpu", 0.0)).to_parquet(b.folder / "blocks.parquet")
+    found = compare_runs(a, load_run(b.folder)).table.set_index("mode")
+    assert found.loc["parallel_cpu", "verdict"] == "lost"
+
+
+def test_a_folder_of_which_one_frame_cannot_be_made_hides_no_other(results, monkeypatch):
+    def fails_on_one(run):
+        if run.folder.name == "one":
+            raise ZeroDivisionError("odd <data>")
+        return run.blocks.copy()
+
+    monkeypatch.setitem(FRAMES, "blocks", fails_on_one)
+    found = load_results(results)
+    assert set(found.blocks["run"]) == {"two"}
+    assert found.damaged["one"] == "ZeroDivisionError: odd <data>"
+    assert set(found.modes["run"]) == {"two"}
+
+
+def test_runs_of_older_versions_are_readable(results):
+    """As version 0.1.0 wrote them first: without fallbacks, devices, verdict and summary."""
+    folder = results / "two"
+    for name in ("devices", "device_blocks", "opcodes", "gpu_samples"):
+        (folder / f"{name}.parquet").unlink()
+    (folder / "verdict.json").unlink()
+    modes = pd.read_parquet(folder / "modes.parquet").drop(columns=["fell_back", "fell_back_reasons"])
+    modes.to_parquet(folder / "modes.parquet")
+    assert load_run(folder).missing == {}
+    found = load_results(results)
+    assert set(found.damaged) == {"broken"}
+    own = found.modes[(found.modes["run"] == "two") & (found.modes["mode"] == "parallel_gpu")]
+    assert own["speedup"].iloc[0] > 30
+    assert own["fell_back"].isna().all()
+    assert main(["dashboard", str(results)]) == 0
