@@ -11,7 +11,7 @@ import pandas as pd
 from harness.measure.compare import Comparison, compare
 from harness.report.format import MISSING, interval, is_missing, number, printable
 from harness.report.frames import BASELINE, Run, RunFolderError, in_mode_order, requested_modes
-from harness.report.tables import block_rates, measured_modes
+from harness.report.tables import block_rates, measured_modes, timed_blocks
 
 COLUMNS = [
     *("mode", "a_evaluations_per_s", "b_evaluations_per_s", "verdict", "ratio", "low", "high", "p_value"),
@@ -25,10 +25,10 @@ class RunComparison:
 
     Attributes:
         table: a row per mode that either measured: mode; a_evaluations_per_s, b_evaluations_per_s (medians of the
-            blocks, NaN where it was not measured); verdict; ratio b / a with low and high; p_value; effect_size;
-            explanation. The verdict of b is ``faster``, ``slower``, ``same`` or ``ambiguous``; or ``wrong`` (it gave
-            other outputs than the reference), ``lost`` (it could not measure the mode), ``not asked`` (it was not to)
-            or ``new`` (only b measured it).
+            blocks, NaN where it was not measured; if relative, times sequential); verdict; ratio b / a with low and
+            high; p_value; effect_size; explanation. The verdict of b is ``faster``, ``slower``, ``same`` or
+            ``ambiguous``; or ``wrong`` (it gave other outputs than the reference), ``lost`` (it could not measure the
+            mode), ``not asked`` (it was not to) or ``new`` (only b measured it).
         notes: what else a reader must know: that configuration or machine differ.
     """
 
@@ -57,7 +57,7 @@ def compare_runs(
         a: the older run, say.
         b: the newer one, which is judged.
         modes: to compare; None: all that either measured.
-        relative: compare throughput relative to the run's own sequential mode, so that a slower machine cancels out.
+        relative: compare each block with the run's own sequential block of the same turn: a slower machine cancels out.
         confidence: of the intervals; significance is 1 - confidence.
         smallest_effect: relative difference below which two runs count as the same.
         seed: of the bootstrap.
@@ -88,10 +88,14 @@ def compare_runs(
 
 
 def _rates(run: Run, mode: str, relative: bool) -> list[float]:
+    """Throughput of each block; relative: over that of the sequential block of the same turn, so its noise counts."""
     if mode not in measured_modes(run):
         return []
-    scale = float(np.median(block_rates(run, BASELINE))) if relative else 1.0
-    return [rate / scale for rate in block_rates(run, mode)]
+    if not relative:
+        return block_rates(run, mode)
+    pair = [timed_blocks(run, name).drop_duplicates("block").set_index("block") for name in (mode, BASELINE)]
+    own, base = (blocks["evaluations"] / blocks["wall_s"] for blocks in pair)
+    return [float(ratio) for ratio in (own / base).dropna()]
 
 
 def _mismatches(run: Run, mode: str) -> int:
