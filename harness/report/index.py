@@ -188,7 +188,7 @@ def _runs(collection: Collection, most: int) -> Html:
         f" The newest {count(len(shown))} of {count(len(collection.entries))} are listed.")  # fmt: skip
     return join(
         tag("p", "Speedups are of the total time, against the same run's sequential blocks; under them the interval. "
-            "Done by GPU is the share of the evaluations that devices did themselves, and 0% where their own counters "
+            "Done by GPU is the share of the work that devices did themselves, and 0% where their own counters "
             "saw nothing; busy is NVML's utilization in timed blocks. A dash is what was not measured." + cut,
             class_="soft"),
         controls,

@@ -81,6 +81,7 @@ def _by_configuration(collection: Collection, measure: Measure, name: str, label
         figure, axes = row_figure([shorten(printable(key), 24) for key in rows], 0.24 + 0.13 * len(modes))
         figure.set_figheight(figure.get_figheight() + 0.35)
         values = [value for found in rows.values() for value, _, _ in found.values() if value]
+        values += [1.0] if unit else []  # the line of the baseline is part of the picture
         if _log_axis(values):
             axes.set_xscale("log")
             axes.set_xlim(min(values) / 1.5, max(values) * 2.5)
