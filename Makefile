@@ -7,9 +7,10 @@ STAMP := $(VENV)/.installed
 SANITIZED := tests/vm --ignore=tests/vm/test_build.py
 BENCH_ENGINE ?=
 SEED ?= 0
+RESULTS ?= results
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint types unit sanitize nightly bench bench-engine doctor clean
+.PHONY: help setup test lint types unit sanitize nightly bench bench-engine dashboard doctor clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,17 +45,21 @@ sanitize: setup  ## a sample of the virtual machine's tests, under AddressSaniti
 	env $$($(BIN)/python -m harness.vm.build --sanitizer-environment) \
 	    $(BIN)/python -m pytest -n 2 -p no:cacheprovider $(SANITIZED)
 
-nightly: setup  ## a million random evaluations (SEED=$(SEED)) and shipped programs on all ARC inputs, against the reference
+nightly: setup  ## a million random evaluations (SEED=$(SEED)), shipped programs on all ARC inputs, the index of 500 runs
 	$(BIN)/python -m tests.fuzz --evaluations 500000 --seed $(SEED)
 	$(BIN)/python -m tests.fuzz --evaluations 300000 --seed $(SEED) --ill-typed 0.02
 	$(BIN)/python -m tests.fuzz --evaluations 200000 --seed $(SEED) --ill-typed 0.15
 	$(BIN)/python -m tests.fuzz.shipped --seed $(SEED)
+	$(BIN)/python tests/report/many_runs.py
 
 bench-engine: setup  ## measure the virtual machine against plain Python, with the cost of each opcode
 	$(BIN)/python -m harness bench-engine $(BENCH_ENGINE)
 
 bench: setup  ## run notebooks/benchmark.ipynb with configs/$(CONFIG).yaml
 	$(BIN)/python -m harness notebook configs/$(CONFIG).yaml
+
+dashboard: setup  ## write $(RESULTS)/index.html over all runs
+	$(BIN)/python -m harness dashboard $(RESULTS)
 
 doctor: setup  ## print what this machine has and lacks
 	$(BIN)/python -m harness doctor
