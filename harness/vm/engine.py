@@ -20,6 +20,7 @@ from harness.dsl.types import Grid
 from harness.measure.environment import usable_cpus
 from harness.samples import Sample
 from harness.vm import encoding, native
+from harness.vm.machine import Machine
 from harness.vm.native import DIFFERENT, EQUAL, FAILED, NOT_HANDLED, OK, STATUS_NAMES, UNKNOWN, Limits
 from harness.vm.opcodes import CONTROL, OPERATION
 
@@ -181,13 +182,20 @@ class Engine:
     What the machine cannot do is done by the reference, in this process, and counted (``Evaluation.fell_back``).
     """
 
-    def __init__(self, threads: int | None = None, limits: Limits | None = None, log_path: str = os.devnull) -> None:
+    def __init__(
+        self,
+        threads: int | None = None,
+        limits: Limits | None = None,
+        log_path: str = os.devnull,
+        machine: Machine | None = None,
+    ) -> None:
         """Make an engine without programs and samples.
 
         Args:
-            threads: to evaluate with; None for one per usable CPU.
+            threads: of the host's machine, to evaluate with; None for one per usable CPU.
             limits: memory and work of an evaluation.
             log_path: what batts are called with.
+            machine: to evaluate with, which the engine closes; None for one of the host.
 
         Raises:
             NativeUnavailable: the library is not built; the message says how to get it.
@@ -199,7 +207,7 @@ class Engine:
         self.samples: list[Sample] = []
         self._pairs: list[tuple[tuple[Grid, Grid | None], ...]] = []  # of each sample's task
         self._packed: dict[Kind, NDArray[np.int64]] = {}  # the machine's number of each sample, or -1
-        self._native = native.NativeEngine()
+        self._machine: Machine = native.NativeEngine() if machine is None else machine
         self._sizes: list[int] = []  # of each unit: how many programs
         self._planned: _Plan | None = None  # the last one: the same pairs are often evaluated again
 
@@ -213,7 +221,7 @@ class Engine:
 
     def close(self) -> None:
         """Free the machine's memory."""
-        self._native.close()
+        self._machine.close()
 
     def add_programs(
         self, programs: Sequence[Program], merged: bool = False, refused: Mapping[int, str] | None = None
@@ -265,13 +273,13 @@ class Engine:
     def _add(self, unit: Unit) -> int:
         results = [(result.outputs, result.required) for result in unit.results]
         count = len(unit.constant_offsets) - 1
-        number = self._native.add_unit(unit.code, unit.registers, unit.inputs, unit.constants, count, results=results)
+        number = self._machine.add_unit(unit.code, unit.registers, unit.inputs, unit.constants, count, results=results)
         self._sizes.append(len(unit.results))
         return number
 
     def clear_programs(self) -> None:
         """Forget all programs, and free their memory; numbers begin at 0 again. Samples stay."""
-        self._native.clear_units()
+        self._machine.clear_units()
         self.programs, self._sizes, self._planned = [], [], None
 
     def add_samples(
@@ -316,10 +324,10 @@ class Engine:
             own = self.samples[sample]
             if kind == "solver":
                 expected = None if own.output is None else encoding.encode(own.output)
-                known[sample] = self._native.add_sample([encoding.encode(own.input)], expected)
+                known[sample] = self._machine.add_sample([encoding.encode(own.input)], expected)
             else:
                 values = (self._pairs[sample], own.input, own.output)
-                known[sample] = self._native.add_sample([encoding.encode(value) for value in values])
+                known[sample] = self._machine.add_sample([encoding.encode(value) for value in values])
         return known[samples]
 
     def _plan(self, pairs: NDArray[np.int64]) -> _Plan:
@@ -389,17 +397,18 @@ class Engine:
             pairs = np.indices((len(self.programs), len(self.samples))).reshape(2, -1).T
         wanted = np.asarray(pairs if isinstance(pairs, np.ndarray) else list(pairs), np.int64).reshape(-1, 2)
         plan = self._plan(wanted)
+        own: dict[str, Any] = {"threads": self.threads} if isinstance(self._machine, native.NativeEngine) else {}
         start = perf_counter()
-        evaluated = self._native.evaluate(
+        evaluated = self._machine.evaluate(
             plan.units,
             plan.samples,
             plan.first,
             plan.results,
-            threads=self.threads,
             limits=self.limits,
             outputs=outputs,
             timed=timed,
             counted=counted,
+            **own,
         )
         engine_s = perf_counter() - start
         compiled = plan.result >= 0
@@ -423,7 +432,7 @@ class Engine:
             fell_back=Counter(),
             engine_s=engine_s,
             fallback_s=0.0,
-            counters=self._native.counters() if counted else None,
+            counters=self._machine.counters() if counted else None,
             _engine=self,
             _evaluated=evaluated,
             _results=plan.result,

@@ -103,6 +103,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
         (_ADDRESS, _ADDRESS, _U32, _U32, _U32, ctypes.c_char_p, _U64, _U32, _ADDRESS, _ADDRESS, _U32, _ADDRESS),
     ),
     "vm_clear_units": (ctypes.c_int, (_ADDRESS,)),
+    "vm_clear_samples": (ctypes.c_int, (_ADDRESS,)),
     "vm_add_sample": (ctypes.c_int, (_ADDRESS, ctypes.c_char_p, _U64, _U32, _U32, _ADDRESS)),
     "vm_evaluate": (ctypes.c_int, (_ADDRESS, _ADDRESS)),
     "vm_outputs": (ctypes.c_int, (_ADDRESS, _ADDRESS, _ADDRESS)),
@@ -334,6 +335,10 @@ class NativeEngine:
     def clear_units(self) -> None:
         """Forget all units; numbers begin at 0 again."""
         check(self._library.vm_clear_units(self._address))
+
+    def clear_samples(self) -> None:
+        """Forget all samples, and free their memory; numbers begin at 0 again."""
+        check(self._library.vm_clear_samples(self._address))
 
     def add_sample(self, inputs: Sequence[bytes], expected: bytes | None = None) -> int:
         """Decode and keep encoded inputs and the expected output; return the number of the sample."""

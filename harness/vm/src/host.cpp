@@ -148,6 +148,15 @@ VM_API int vm_clear_units(Engine* engine) {
     });
 }
 
+VM_API int vm_clear_samples(Engine* engine) {
+    return with(engine, [](Engine& own) -> int {
+        own.samples.clear();
+        own.inputs.clear();
+        own.store = Store();
+        return OK;
+    });
+}
+
 // Decode a sample and keep it: `inputs` values, and behind them the expected output if has_expected.
 VM_API int vm_add_sample(Engine* engine, const u8* bytes, u64 size, u32 inputs, u32 has_expected, u32* id) {
     return with(engine, [&](Engine& own) -> int {
