@@ -142,6 +142,7 @@ class MultiDevice:
 
     Attributes:
         instructions: int64 [counters], of the units that it holds.
+        used: the devices that took part in the last evaluation, for messages: ``cuda:0, cuda:1``.
     """
 
     def __init__(self, devices: Sequence[DeviceMachine]) -> None:
@@ -164,6 +165,7 @@ class MultiDevice:
         self._samples = 0
         self._lock = threading.RLock()
         self.instructions = np.zeros(len(COUNTERS), np.int64)
+        self.used = ""
         self._last = np.zeros((len(devices), len(COUNTERS), 3), np.uint64)  # counters of the last evaluation
         self._total = self._last.copy()  # since `work` was asked
         self._evaluations = [0] * len(devices)  # likewise
@@ -294,6 +296,7 @@ class MultiDevice:
                 raise ValueError(f"a unit's results lie beyond the {results} that there are")
             job = _Job(units, samples, first_result, results=results, sizes=sizes, timed=timed)
             self._last[:] = 0
+            before = list(self._evaluations)
             asked = {"outputs": outputs, "timed": timed, "counted": counted, "cancel": cancelled}
 
             def stop() -> None:
@@ -306,6 +309,8 @@ class MultiDevice:
                 stop,
                 lambda: bool(cancelled[0]),
             )
+            took_part = [n for n, count in enumerate(self._evaluations) if count > before[n]]
+            self.used = ", ".join(self._facts[number].device for number in took_part)
             return job.evaluated()
 
     def _work(self, job: _Job, device: int, items: Items, limits: Limits, asked: dict[str, Any]) -> None:
