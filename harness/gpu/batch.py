@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.compiler import Trace, Untraceable, compile_unit, trace_function
 from harness.compiler.primitives import TRACED
@@ -105,6 +106,18 @@ def _trace(application: Application) -> Trace:
     return trace_function(apply, len(application.inputs), application.name)
 
 
+def _add_samples(machine: Machine, rows: Sequence[tuple[bytes, ...]]) -> NDArray[np.uint32]:
+    """Hand encoded inputs over to a machine; return uint32 [rows], its number of each sample."""
+    numbers = np.zeros(len(rows), np.uint32)
+    for inputs in dict.fromkeys(map(len, rows)):
+        own = [k for k, row in enumerate(rows) if len(row) == inputs]
+        values = [b"".join(rows[k]) for k in own]
+        starts = np.cumsum([0, *map(len, values)], dtype=np.uint64)
+        first = machine.add_samples(b"".join(values), starts, inputs, np.zeros(len(own), bool))
+        numbers[own] = first + np.arange(len(own))
+    return numbers
+
+
 class Batcher:
     """A machine that evaluates applications of primitives.
 
@@ -168,7 +181,7 @@ class Batcher:
             units = np.array([place[0] for place, _ in compiled], np.uint32)
             count = len(units)
             try:
-                samples = np.array([machine.add_sample(own.inputs) for _, own in compiled], np.uint32)
+                samples = _add_samples(machine, [own.inputs for _, own in compiled])
                 found = machine.evaluate(
                     units,
                     samples,

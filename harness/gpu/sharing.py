@@ -51,6 +51,15 @@ class _Part:
     results: NDArray[np.int64]
 
 
+def _with_kernel_time(evaluated: Evaluated, kernel_s: float) -> Evaluated:
+    """Return it with nanoseconds that add up to a kernel's."""
+    if evaluated.nanoseconds is None or not kernel_s:
+        return evaluated
+    total = float(evaluated.nanoseconds.sum(dtype=np.float64))
+    scaled = evaluated.nanoseconds * (kernel_s * 1e9 / total) if total else evaluated.nanoseconds
+    return replace(evaluated, nanoseconds=np.ceil(scaled).astype(np.uint64))
+
+
 class _Job:
     """The arguments of one call of ``evaluate``, and what came out so far."""
 
@@ -143,10 +152,15 @@ class MultiDevice:
     Attributes:
         instructions: int64 [counters], of the units that it holds.
         used: the devices that took part in the last evaluation, for messages: ``cuda:0, cuda:1``.
+        not_handled: results of the last evaluation that no device could tell.
     """
 
-    def __init__(self, devices: Sequence[DeviceMachine]) -> None:
+    def __init__(self, devices: Sequence[DeviceMachine], counted: bool = False) -> None:
         """Take over devices, which ``close`` closes.
+
+        Args:
+            devices: at least one.
+            counted: whether to count every evaluation, also those that are not asked to be: for a proof of what ran.
 
         Raises:
             ValueError: there is none.
@@ -166,6 +180,9 @@ class MultiDevice:
         self._lock = threading.RLock()
         self.instructions = np.zeros(len(COUNTERS), np.int64)
         self.used = ""
+        self.not_handled = 0
+        self._counted = counted
+        self._usage = [DeviceUsage()] * len(devices)  # likewise
         self._last = np.zeros((len(devices), len(COUNTERS), 3), np.uint64)  # counters of the last evaluation
         self._total = self._last.copy()  # since `work` was asked
         self._evaluations = [0] * len(devices)  # likewise
@@ -249,12 +266,12 @@ class MultiDevice:
             self._sizes.clear()
             self.instructions[:] = 0
 
-    def add_sample(self, inputs: Sequence[bytes], expected: bytes | None = None) -> int:
+    def add_samples(self, values: bytes, starts: NDArray[np.uint64], inputs: int, expected: NDArray[np.bool_]) -> int:
         """See ``Machine``."""
         with self._lock:
-            number = self._on_all(lambda device: device.add_sample(inputs, expected))
-            self._samples = number + 1
-            return number
+            first = self._on_all(lambda device: device.add_samples(values, starts, inputs, expected))
+            self._samples = max(self._samples, first + len(expected))
+            return first
 
     def clear_samples(self) -> None:
         """See ``Machine``."""
@@ -277,6 +294,9 @@ class MultiDevice:
     ) -> Evaluated:
         """See ``Machine``; results are in the order asked for, whichever device they are from.
 
+        A device works at many pairs at a time. The nanoseconds of a pair are its share of the kernel time of its chunk,
+        in proportion to how long it was under way, so that they add up to what the devices were busy.
+
         Raises:
             AllDevicesFailed: before all was evaluated.
             NativeError, ValueError: an argument is wrong.
@@ -297,7 +317,12 @@ class MultiDevice:
             job = _Job(units, samples, first_result, results=results, sizes=sizes, timed=timed)
             self._last[:] = 0
             before = list(self._evaluations)
-            asked = {"outputs": outputs, "timed": timed, "counted": counted, "cancel": cancelled}
+            asked = {
+                "outputs": outputs,
+                "timed": timed,
+                "counted": counted or self._counted,
+                "cancel": cancelled,
+            }
 
             def stop() -> None:
                 cancelled[0] = 1
@@ -311,6 +336,7 @@ class MultiDevice:
             )
             took_part = [n for n, count in enumerate(self._evaluations) if count > before[n]]
             self.used = ", ".join(self._facts[number].device for number in took_part)
+            self.not_handled = int((job.status == NOT_HANDLED).sum())
             return job.evaluated()
 
     def _work(self, job: _Job, device: int, items: Items, limits: Limits, asked: dict[str, Any]) -> None:
@@ -348,7 +374,9 @@ class MultiDevice:
             counters = machine.counters()
             self._last[device] += counters
             self._total[device] += counters
-        return evaluated, places
+        usage = machine.usage()
+        self._usage[device] += usage
+        return _with_kernel_time(evaluated, usage.kernel_s), places
 
     def counters(self) -> NDArray[np.uint64]:
         """See ``Machine``; the sum over all devices."""
@@ -361,13 +389,9 @@ class MultiDevice:
         with self._lock:
             found = []
             for number, own in enumerate(self._facts):
-                usage = DeviceUsage()
-                if number in self._scheduler.alive:
-                    try:
-                        usage = self._devices[number].usage()
-                    except Exception as error:
-                        self._scheduler.fail(number, error)
+                usage = self._usage[number]
                 found.append(DeviceWork(own.device, self._evaluations[number], usage, self._total[number].copy()))
             self._total[:] = 0
+            self._usage = [DeviceUsage()] * len(self._devices)
             self._evaluations = [0] * len(self._devices)
             return tuple(found)

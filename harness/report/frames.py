@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from harness.config import MODE_NAMES
-from harness.run.schema import ADDED, TABLES, VERSION
+from harness.run.schema import ADDED, OPTIONAL, TABLES, VERSION
 
 BASELINE = "sequential"
 
@@ -102,7 +102,7 @@ def load_run(folder: Path) -> Run:
             f"{folder / 'run.json'}: schema {schema!r}, and this version reads schema {VERSION}; "
             "use the version of the harness that wrote the folder (environment.json names it)"
         )
-    frames = {name: _load_frame(folder / f"{name}.parquet", missing) for name in TABLES}
+    frames = {name: _load_frame(folder / f"{name}.parquet", missing) for name in TABLES if name not in OPTIONAL}
     return Run(
         folder=folder,
         config=mappings["config.yaml"],

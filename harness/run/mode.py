@@ -6,7 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from harness.gpu.device import DeviceWork
 from harness.run.worker import Outcome, ProgramTiming
+
+
+class ModeFailed(Exception):
+    """A mode that cannot go on; the message is the reason that its row gives."""
 
 
 @dataclass(frozen=True)
@@ -16,10 +21,12 @@ class Block:
     Attributes:
         wall_s: seconds from the first evaluation given out to the last result, monotonic clock.
         timings: seconds in each program's evaluations, summed over workers.
+        devices: what each CUDA device did, where the mode uses any.
     """
 
     wall_s: float
     timings: tuple[ProgramTiming, ...]
+    devices: tuple[DeviceWork, ...] = ()
 
     @property
     def evaluations(self) -> int:
@@ -59,6 +66,7 @@ class Mode(Protocol):
 
         Raises:
             WorkersDied, EvaluationLost: if an evaluation that finished before does not now.
+            ModeFailed: if the mode cannot go on.
         """
 
     def close(self) -> None:

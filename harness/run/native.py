@@ -35,12 +35,12 @@ class NativeMode:
         Raises:
             NativeUnavailable: the library is not there.
         """
-        self.workers = workers
+        self.workers = self._processes = workers
         self._job = job
         workload = job.workload
         modules = dict.fromkeys(key.module for key in workload.programs)
         known = {(program.module, program.name): program for program in load_programs(modules)[0]}
-        self._engine = Engine(threads=workers)
+        self._engine = self._make_engine(workers)
         programs = [known[key.module, key.name] for key in workload.programs]
         self._engine.add_programs(programs, refused=untraceable(job, programs))
         self._engine.add_samples(workload.samples, workload.pairs)
@@ -50,6 +50,10 @@ class NativeMode:
         self._costs: Sequence[float] = ()
         self._excluded: frozenset[int] = frozenset()
         self._numbers = np.arange(len(self._pairs))
+
+    def _make_engine(self, workers: int) -> Engine:
+        """Make the engine that evaluates what it can."""
+        return Engine(threads=workers)
 
     def check(self) -> Iterable[list[Outcome]]:
         """See ``Mode``."""
@@ -61,7 +65,7 @@ class NativeMode:
                 refusal = self._engine.programs[int(pairs[k][0])].refusal
                 self._left[start + k] = refusal or REASONS[int(found.reason[k])]
         if self._left:
-            self._pool = WorkerPool(self._job, self.workers)
+            self._pool = WorkerPool(self._job, self._processes)
             for outcomes in self._pool.check(Span(e, e + 1) for e in self._left):
                 yield [outcome.because(self._left[outcome.evaluation]) for outcome in outcomes]
 
@@ -94,7 +98,7 @@ class NativeMode:
             nanoseconds += found.nanoseconds
         if self._pool is not None and not self._excluded.issuperset(self._left):
             handled = frozenset(self._numbers.tolist()) | self._excluded
-            spans = plan_spans(self._costs, handled, self.workers, passes)
+            spans = plan_spans(self._costs, handled, self._processes, passes)
             parts += [timings for _, timings in self._pool.map(time_span, spans)]
         wall = perf_counter() - start
         counts = np.bincount(pairs[:, 0]) * passes

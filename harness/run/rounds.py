@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness.config import Config
 from harness.measure.stats import median_interval
-from harness.run.mode import Block, Mode
+from harness.run.mode import Block, Mode, ModeFailed
 from harness.run.pool import WorkersDied
 from harness.run.worker import EvaluationLost
 from harness.run.workload import Workload
@@ -97,6 +97,9 @@ def _block(measured: Measured, costs: Sequence[float], excluded: set[int]) -> Bl
         measured.left_out = left_out
     try:
         return measured.mode.block(measured.passes)
+    except ModeFailed as failed:
+        measured.failure = str(failed)
+        return None
     except EvaluationLost as lost:
         gone = {int(lost.args[0])}
     except WorkersDied as died:

@@ -18,6 +18,7 @@ from harness.dsl.table import ALL
 from harness.measure.environment import describe_environment, usable_cpus
 from harness.progress import progress
 from harness.run import schema
+from harness.run.device_tables import DeviceTables
 from harness.run.journal import RunFolder
 from harness.run.mode import Mode
 from harness.run.modes import make_mode, unavailable
@@ -350,6 +351,7 @@ def _time(
     """Time blocks of all modes in turn; each block is on disk before the next begins."""
     block_rows: list[dict[str, Any]] = []
     timing_rows: list[dict[str, Any]] = []
+    devices = DeviceTables(run.folder)
 
     def keep(entry: Measured) -> None:
         mode, number, block = entry.mode, len(entry.blocks) - 1, entry.blocks[-1]
@@ -377,6 +379,7 @@ def _time(
             )
         run.folder.write_table("blocks", block_rows)
         run.folder.write_table("timings", timing_rows)
+        devices.add_block(mode.name, number, block)
         bar.set_postfix_str(f"{mode.name} {block.evaluations / block.wall_s:,.0f} evaluations/s")
         bar.update()
 
@@ -386,6 +389,7 @@ def _time(
         run_rounds(measured, costs, excluded, run.config, keep)
     for entry in measured:
         run.warnings += entry.warnings
+    run.warnings += devices.write(entry.mode for entry in measured)
 
 
 def _profile(run: _Run, job: Job, excluded: frozenset[int], modes: Sequence[Mode]) -> None:

@@ -8,6 +8,9 @@ VERSION = 1
 ADDED: dict[str, tuple[str, ...]] = {"modes": ("fell_back", "fell_back_reasons")}
 """Columns that came later: all null in a run that was written before."""
 
+OPTIONAL = frozenset({"devices", "device_blocks", "opcodes"})
+"""Tables that only runs with a GPU have: that one is not there is no fault."""
+
 TABLES: dict[str, dict[str, str]] = {
     "programs": {
         "program": "string",
@@ -65,5 +68,37 @@ TABLES: dict[str, dict[str, str]] = {
         "family": "string",
         "calls": "int64",
         "seconds": "float64",
+    },
+    "devices": {
+        "mode": "string",
+        "device": "string",
+        "name": "string",
+        "uuid": "string",
+        "compute_capability": "string",
+        "multiprocessors": "Int64",
+        "counters": "boolean",
+        "compile_s": "float64",
+        "failure": "string",
+        "moved": "Int64",
+    },
+    "device_blocks": {
+        "mode": "string",
+        "block": "int64",
+        "device": "string",
+        "evaluations": "int64",
+        "launches": "int64",
+        "kernel_s": "float64",
+        "bytes_to_device": "int64",
+        "bytes_from_device": "int64",
+        "multiprocessors_used": "Int64",
+    },
+    "opcodes": {
+        "mode": "string",
+        "device": "string",
+        "opcode": "string",
+        "instructions": "int64",
+        "executions": "int64",
+        "elements": "int64",
+        "cycles": "int64",
     },
 }

@@ -323,11 +323,13 @@ class Engine:
         for sample in np.unique(samples[known[samples] < 0]).tolist():
             own = self.samples[sample]
             if kind == "solver":
-                expected = None if own.output is None else encoding.encode(own.output)
-                known[sample] = self._machine.add_sample([encoding.encode(own.input)], expected)
+                values: tuple[Any, ...] = (own.input,) if own.output is None else (own.input, own.output)
+                inputs, expected = 1, own.output is not None
             else:
-                values = (self._pairs[sample], own.input, own.output)
-                known[sample] = self._machine.add_sample([encoding.encode(value) for value in values])
+                values, inputs, expected = (self._pairs[sample], own.input, own.output), 3, False
+            data = b"".join(map(encoding.encode, values))
+            starts = np.array([0, len(data)], np.uint64)
+            known[sample] = self._machine.add_samples(data, starts, inputs, np.array([expected]))
         return known[samples]
 
     def _plan(self, pairs: NDArray[np.int64]) -> _Plan:

@@ -36,8 +36,12 @@ class Machine(Protocol):
     def clear_units(self) -> None:
         """Forget all units; numbers begin at 0 again."""
 
-    def add_sample(self, inputs: Sequence[bytes], expected: bytes | None = None) -> int:
-        """Keep encoded inputs and the expected output; return the number of the sample."""
+    def add_samples(self, values: bytes, starts: NDArray[np.uint64], inputs: int, expected: NDArray[np.bool_]) -> int:
+        """Keep samples, all of them or none; return the number of the first.
+
+        Raises:
+            NativeError: one is refused.
+        """
 
     def clear_samples(self) -> None:
         """Forget all samples; numbers begin at 0 again."""
@@ -55,7 +59,12 @@ class Machine(Protocol):
         counted: bool = False,
         cancel: NDArray[np.int32] | None = None,
     ) -> Evaluated:
-        """Evaluate pairs of a unit and a sample."""
+        """Evaluate pairs of a unit and a sample.
+
+        Raises:
+            NativeError: an argument is wrong, or memory is short.
+            KeyboardInterrupt: Ctrl-C ended it.
+        """
 
     def counters(self) -> NDArray[np.uint64]:
         """Return uint64 [counters, 3]: executions, elements and cycles of the last evaluation."""

@@ -336,6 +336,31 @@ class NativeEngine:
         """Forget all units; numbers begin at 0 again."""
         check(self._library.vm_clear_units(self._address))
 
+    def add_samples(self, values: bytes, starts: NDArray[np.uint64], inputs: int, expected: NDArray[np.bool_]) -> int:
+        """Decode and keep samples.
+
+        Args:
+            values: encoded: of each sample its inputs and, behind them, the expected output if it has one.
+            starts: uint64 [samples + 1], where the values of each sample begin, and where those of the last end.
+            inputs: how many inputs each sample has.
+            expected: bool [samples], whether there is an expected output.
+
+        Returns:
+            The number of the first; the others follow.
+
+        Raises:
+            NativeError: a sample is refused.
+            ValueError: the arrays do not belong together.
+        """
+        if len(starts) != len(expected) + 1:
+            raise ValueError(f"{len(expected)} samples have {len(expected) + 1} starts, not {len(starts)}")
+        numbers = []
+        for begin, end, has in zip(starts[:-1].tolist(), starts[1:].tolist(), expected.tolist(), strict=True):
+            number, own = ctypes.c_uint32(), values[begin:end]
+            check(self._library.vm_add_sample(self._address, own, len(own), inputs, has, ctypes.addressof(number)))
+            numbers.append(number.value)
+        return numbers[0] if numbers else 0
+
     def clear_samples(self) -> None:
         """Forget all samples, and free their memory; numbers begin at 0 again."""
         check(self._library.vm_clear_samples(self._address))

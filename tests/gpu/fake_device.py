@@ -95,10 +95,10 @@ class FakeDevice:
     def clear_units(self) -> None:
         self._native.clear_units()
 
-    def add_sample(self, inputs: Sequence[bytes], expected: bytes | None = None) -> int:
+    def add_samples(self, values: bytes, starts: NDArray[np.uint64], inputs: int, expected: NDArray[np.bool_]) -> int:
         self._adding()
-        self._bytes += sum(map(len, inputs)) + len(expected or b"")
-        return self._native.add_sample(inputs, expected)
+        self._bytes += len(values)
+        return self._native.add_samples(values, starts, inputs, expected)
 
     def clear_samples(self) -> None:
         self._native.clear_samples()

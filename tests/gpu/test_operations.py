@@ -162,7 +162,7 @@ def test_what_cannot_be_compiled_falls_back_loudly(ops: GPUDSLOperations, caplog
 
 def test_a_function_that_changes_what_it_refers_to_is_compiled_again(ops: GPUDSLOperations) -> None:
     chosen = rot90
-    turn = lambda grid: chosen(grid)
+    turn = lambda grid: chosen(grid)  # noqa: PLW0108 - a closure
     assert ops.batch_apply(turn, [SQUARES]) == [apply(rot90, SQUARES)]
     chosen = hmirror
     assert ops.batch_apply(turn, [SQUARES]) == [apply(hmirror, SQUARES)]

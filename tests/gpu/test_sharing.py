@@ -243,7 +243,7 @@ def test_what_is_refused_is_refused_by_all_and_harms_none() -> None:
 
 def test_devices_that_number_things_differently_are_found_out(programs: list[Program], samples: list[Sample]) -> None:
     odd = FakeDevice(1)
-    odd._native.add_sample([b"\0"])
+    odd._native.add_samples(b"\0", np.array([0, 1], np.uint64), 1, np.zeros(1, bool))
     engine = engine_over([FakeDevice(0), odd], programs[:2], samples[:2])
     engine.evaluate()
     (failure,) = machine_of(engine).failures
@@ -331,6 +331,7 @@ def test_another_thread_can_cancel(long: list[Program]) -> None:
 
 def test_samples_of_the_host_machine_can_be_cleared() -> None:
     engine = NativeEngine()
-    assert [engine.add_sample([b"\0"]), engine.add_sample([b"\0"])] == [0, 1]
+    starts, expected = np.array([0, 1, 2], np.uint64), np.zeros(2, bool)
+    assert [engine.add_samples(b"\0\0", starts, 1, expected) for _ in range(2)] == [0, 2]
     engine.clear_samples()
-    assert engine.add_sample([b"\0"]) == 0
+    assert engine.add_samples(b"\0\0", starts, 1, expected) == 0
