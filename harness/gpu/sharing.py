@@ -152,7 +152,7 @@ class MultiDevice:
     Attributes:
         instructions: int64 [counters], of the units that it holds.
         used: the devices that took part in the last evaluation, for messages: ``cuda:0, cuda:1``.
-        not_handled: results of the last evaluation that no device could tell.
+        not_handled: results that no device could tell, since ``work`` was asked.
     """
 
     def __init__(self, devices: Sequence[DeviceMachine], counted: bool = False) -> None:
@@ -336,7 +336,7 @@ class MultiDevice:
             )
             took_part = [n for n, count in enumerate(self._evaluations) if count > before[n]]
             self.used = ", ".join(self._facts[number].device for number in took_part)
-            self.not_handled = int((job.status == NOT_HANDLED).sum())
+            self.not_handled += int((job.status == NOT_HANDLED).sum())
             return job.evaluated()
 
     def _work(self, job: _Job, device: int, items: Items, limits: Limits, asked: dict[str, Any]) -> None:
@@ -394,4 +394,5 @@ class MultiDevice:
             self._total[:] = 0
             self._usage = [DeviceUsage()] * len(self._devices)
             self._evaluations = [0] * len(self._devices)
+            self.not_handled = 0
             return tuple(found)

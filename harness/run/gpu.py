@@ -27,7 +27,9 @@ class DeviceMode(Mode, Protocol):
 
 
 class GpuMode(NativeMode):
-    """Programs compiled and evaluated by the virtual machine on CUDA devices; what it does not handle, by the reference.
+    """Programs compiled and evaluated by the virtual machine on CUDA devices; what it does not handle is left over.
+
+    The reference does that, in worker processes, as for ``NativeMode``.
 
     Where a device fails, the others take over. Once none is left, the reference does what is left of ``check``, and the
     mode has failed: no block of it is timed, and its row says why. ``workers`` counts devices.

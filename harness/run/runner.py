@@ -15,6 +15,7 @@ from typing import Any
 from harness.batt.loader import Rejected, load_programs
 from harness.config import MODE_NAMES, Config, ConfigError, to_yaml
 from harness.dsl.table import ALL
+from harness.gpu.device import CudaUnavailable, DeviceError
 from harness.measure.environment import describe_environment, usable_cpus
 from harness.progress import progress
 from harness.run import schema
@@ -217,11 +218,15 @@ def _measure(run: _Run, prepared: Prepared) -> None:
             reason = unavailable(name)
             workers = config.workers or usable_cpus()
             if reason is None:
-                mode = make_mode(name, job, workers)
-                stack.callback(mode.close)
-                measured.append(Measured(mode, workload))
-                workers = mode.workers
-            else:
+                try:
+                    mode = make_mode(name, job, workers)
+                except (CudaUnavailable, DeviceError) as error:
+                    reason = str(error)
+                else:
+                    stack.callback(mode.close)
+                    measured.append(Measured(mode, workload))
+                    workers = mode.workers
+            if reason is not None:
                 workers = 0
             run.mode_rows[name] = {
                 "mode": name,
@@ -405,7 +410,12 @@ def _profile(run: _Run, job: Job, excluded: frozenset[int], modes: Sequence[Mode
     rows = _profile_reference(run, job, frozenset(left_out))
     for mode in modes:
         if isinstance(mode, NativeMode):
-            rows += [_primitive_row(workload, mode.name, cost) for cost in profile_native(*mode.handled(left_out))]
+            try:
+                costs = list(profile_native(*mode.handled(left_out)))
+            except DeviceError as error:
+                run.warnings.append(f"{mode.name}: primitives were not counted: {error}")
+            else:
+                rows += [_primitive_row(workload, mode.name, cost) for cost in costs]
     run.folder.write_table("primitives", rows)
 
 
