@@ -15,6 +15,7 @@ from harness.dsl.table import ALIASES, ALL
 from harness.gpu.batch import REFERENCE, Answer, Batcher, NotCompiled, describe_reasons, prepare
 from harness.gpu.device import CudaUnavailable
 from harness.gpu.devices import open_devices
+from harness.gpu.interception import INTERCEPTED
 from harness.gpu.sharing import MultiDevice
 from harness.spelling import nearest
 from harness.vm.machine import Machine
@@ -22,7 +23,7 @@ from harness.vm.native import FAIL, Limits
 
 _LOG = logging.getLogger(__name__)
 _PREFIX = "batch_"
-BATCHED = tuple(name for name in ALL if name not in ("chain", "compose", "fork", "lbind", "matcher", "power", "rbind"))
+BATCHED = INTERCEPTED
 """The primitives that compute a value, and do not make a function."""
 
 
