@@ -53,9 +53,9 @@ class BatchContext:
         counts: what became of the calls.
     """
 
-    def __init__(self, batcher: Batcher, gatherer: Gatherer, names: frozenset[str], own: bool) -> None:
+    def __init__(self, batcher: Batcher, gatherer: Gatherer, names: frozenset[str], *, own: bool, loud: bool) -> None:
         self.counts = CallCounts()
-        self._batcher, self._gatherer, self._names, self._own = batcher, gatherer, names, own
+        self._batcher, self._gatherer, self._names, self._own, self._loud = batcher, gatherer, names, own, loud
         self._first_launch = batcher.launches
         self._stopped = False
         self._lock = threading.Lock()
@@ -76,7 +76,8 @@ class BatchContext:
             self._batcher.close()
         counts, computed = self.counts, self.counts.on_device.total()
         if counts.fell_back:
-            _LOG.warning(
+            _LOG.log(
+                logging.WARNING if self._loud else logging.INFO,
                 "batch_dsl_context: plain Python computed %d of %d calls (%s)",
                 *(counts.fell_back.total(), counts.fell_back.total() + computed, describe_reasons(counts.fell_back)),
             )
@@ -160,7 +161,7 @@ class BatchContext:
         tally = getattr(self._thread, "tally", None)
         if tally is not None:
             getattr(tally, what)[key] += 1
-        if first:
+        if first and self._loud:
             _LOG.warning("batch_dsl_context: plain Python computes what the device cannot: %s", key)
 
 
@@ -213,7 +214,7 @@ def batch_dsl_context(
         raise ValueError(f"only: {name!r} is no primitive that computes a value{nearest(name, INTERCEPTED)}")
     own = False
     if isinstance(machine, Batcher):
-        batcher = machine
+        batcher = machine  # of a mode, which reports what fell back itself
     elif machine is not None:
         batcher = Batcher(machine, limits)
     elif _contexts:
@@ -225,4 +226,5 @@ def batch_dsl_context(
         except CudaUnavailable as error:
             _LOG.warning("batch_dsl_context: no CUDA device: %s; plain Python computes every call", error)
             batcher = Batcher(None, limits, str(error))
-    return BatchContext(batcher, Gatherer(batcher, size, wait_s), names, own)
+    gatherer = Gatherer(batcher, size, wait_s)
+    return BatchContext(batcher, gatherer, names, own=own, loud=not isinstance(machine, Batcher))

@@ -15,7 +15,7 @@ VARIABLE = "HARNESS_GPUS"
 """Environment variable that limits the devices: numbers with commas, e.g. ``0,2``; ``none`` for none of them."""
 
 
-def _cupy() -> Any:
+def cupy_module() -> Any:
     """Return CuPy.
 
     Raises:
@@ -35,7 +35,7 @@ def _cupy() -> Any:
 
 @cache
 def _count() -> int:
-    cupy = _cupy()
+    cupy = cupy_module()
     try:
         count = int(cupy.cuda.runtime.getDeviceCount())
     except Exception as error:

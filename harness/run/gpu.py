@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from harness.gpu.device import AllDevicesFailed, DeviceMachine
 from harness.gpu.devices import open_devices
 from harness.gpu.sharing import MultiDevice
-from harness.run.mode import Block, Mode, ModeFailed
+from harness.run.mode import Block, ModeFailed
 from harness.run.native import NativeMode
 from harness.run.pool import WorkerPool
 from harness.run.worker import Job, Outcome, Span
 from harness.vm.engine import Engine
-
-
-class DeviceMode(Mode, Protocol):
-    """A mode that uses CUDA devices.
-
-    Attributes:
-        machine: all of them.
-    """
-
-    machine: MultiDevice
 
 
 class GpuMode(NativeMode):

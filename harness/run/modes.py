@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.config import MODE_NAMES
 from harness.gpu import devices
+from harness.run.eager import EagerMode
 from harness.run.gpu import GpuMode
 from harness.run.mode import Mode
 from harness.run.native import NativeMode
@@ -37,4 +38,6 @@ def make_mode(name: str, job: Job, workers: int) -> Mode:
         return NativeMode(job, workers)
     if name == "parallel_gpu":
         return GpuMode(job, workers)
+    if name == "eager_gpu":
+        return EagerMode(job, workers)
     return ReferenceMode(name, job, 1 if name == "sequential" else workers)

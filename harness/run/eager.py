@@ -1,0 +1,174 @@
+"""The mode ``eager_gpu``: programs as plain Python in threads of this process, their DSL calls on CUDA devices."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from queue import SimpleQueue
+from time import perf_counter
+from typing import Any
+
+from harness.batt.loader import load_programs
+from harness.gpu.batch import Batcher
+from harness.gpu.context import BatchContext, Stopped, batch_dsl_context
+from harness.gpu.device import DeviceMachine
+from harness.gpu.devices import open_devices
+from harness.gpu.interception import direct
+from harness.gpu.sharing import MultiDevice
+from harness.run.mode import Block, ModeFailed, joined
+from harness.run.pool import WorkerPool
+from harness.run.screening import is_harmless
+from harness.run.worker import ERROR_LENGTH, Job, Outcome, ProgramTiming, Span, Status, digest_of
+
+_LOG = logging.getLogger(__name__)
+_LEAST_THREADS = 32  # they wait most of the time, and a batch has one call of each
+_CHECKED_TOGETHER = 64
+_UNFINISHED = "it does not finish in a worker process, so it is not run in this one"
+
+
+class EagerMode:
+    """Untraced programs; single DSL calls are intercepted, gathered across threads, and evaluated in batches.
+
+    A program that runs in a thread cannot be ended. So evaluations of modules that hold more than calls of primitives
+    are done in a worker process first, and only those that finish there are done here. A call that the devices do not
+    compute is plain Python's; an evaluation with such a call counts as fallen back, for the reason of the first.
+    ``workers`` counts threads.
+    """
+
+    name = "eager_gpu"
+
+    def __init__(self, job: Job, workers: int, devices: Sequence[DeviceMachine] | None = None) -> None:
+        """Load the programs.
+
+        Args:
+            job: what to evaluate, and within which limits.
+            workers: threads, if they are more than 32, and processes for what is in doubt.
+            devices: which ``close`` closes; None for all that there are.
+
+        Raises:
+            CudaUnavailable: there is none.
+        """
+        self._job = job
+        self._processes = workers
+        self.workers = max(_LEAST_THREADS, workers)
+        workload = job.workload
+        modules = dict.fromkeys(key.module for key in workload.programs)
+        known = {(program.module, program.name): program.function for program in load_programs(modules)[0]}
+        self._functions = [known[key.module, key.name] for key in workload.programs]
+        doubtful = {module for module in modules if not is_harmless(module)}
+        self._doubtful = [e for e, (p, _) in enumerate(workload.evaluations) if workload.programs[p].module in doubtful]
+        self._excluded: frozenset[int] = frozenset()
+        self._unfinished: set[int] = set()
+        self.machine = MultiDevice(open_devices() if devices is None else devices, counted=True)
+        self._batcher = Batcher(self.machine)
+
+    def check(self) -> Iterable[list[Outcome]]:
+        """See ``Mode``."""
+        if self._doubtful:
+            with WorkerPool(self._job, self._processes) as pool:
+                for outcomes in pool.check(Span(e, e + 1) for e in self._doubtful):
+                    lost = [own.because(_UNFINISHED) for own in outcomes if own.status not in ("ok", "failed")]
+                    self._unfinished.update(own.evaluation for own in lost)
+                    yield lost
+        found: list[Outcome] = []
+        for outcome in self._run([e for e in range(len(self._job.workload.evaluations)) if e not in self._unfinished]):
+            found.append(outcome)
+            if len(found) == _CHECKED_TOGETHER:
+                yield found
+                found = []
+        yield found
+
+    def prepare(self, costs: Sequence[float], excluded: frozenset[int]) -> None:
+        """See ``Mode``."""
+        self._excluded = excluded
+
+    def block(self, passes: int) -> Block:
+        """See ``Mode``; what the devices did is in the block, an evaluation of theirs being a call."""
+        self._require_device()
+        left_out = self._excluded | self._unfinished
+        kept = [e for e in range(len(self._job.workload.evaluations)) if e not in left_out]
+        self.machine.work()  # of what was not timed
+        programs = [program for program, _ in self._job.workload.evaluations]
+        start = perf_counter()
+        timings = [
+            [ProgramTiming(programs[outcome.evaluation], 1, outcome.seconds)]
+            for outcome in self._run(kept * passes, digests=False)
+        ]
+        wall = perf_counter() - start
+        self._require_device()
+        return Block(wall, joined(timings), self.machine.work())
+
+    def _require_device(self) -> None:
+        if self._batcher.lost is not None:
+            raise ModeFailed(self._batcher.lost)
+
+    def _run(self, evaluations: Sequence[int], digests: bool = True) -> Iterator[Outcome]:
+        """Evaluate in threads, and yield what became of each as it is known."""
+        waiting = iter(evaluations)
+        lock = threading.Lock()
+        done: SimpleQueue[Outcome | BaseException] = SimpleQueue()
+        context = batch_dsl_context(self._batcher, size=self.workers)
+
+        def serve() -> None:
+            try:
+                with context.worker():
+                    while True:
+                        with lock:
+                            evaluation = next(waiting, None)
+                        if evaluation is None:
+                            return
+                        done.put(self._evaluate(context, evaluation, digests))
+            except Stopped:
+                pass
+            except BaseException as error:  # of ours
+                done.put(error)
+
+        count = min(self.workers, len(evaluations))
+        threads = [threading.Thread(target=serve, name=f"eager_gpu {k}", daemon=True) for k in range(count)]
+        with context:
+            try:
+                for thread in threads:
+                    thread.start()
+                for _ in evaluations:
+                    outcome = done.get()
+                    if isinstance(outcome, BaseException):
+                        raise outcome
+                    yield outcome
+            finally:
+                context.stop()
+                for thread in threads:
+                    if thread.ident is not None:
+                        thread.join()
+
+    def _evaluate(self, context: BatchContext, evaluation: int, digests: bool) -> Outcome:
+        workload = self._job.workload
+        program, position = workload.evaluations[evaluation]
+        arguments = workload.arguments(evaluation)
+        status: Status = "ok"
+        output: Any = None
+        error, digest, equal = None, None, None
+        start = perf_counter()
+        with context.tally() as tally:
+            try:
+                output = self._functions[program](*arguments)
+            except Stopped:
+                raise
+            except BaseException as raised:  # a program may raise anything
+                status, error = "failed", f"{type(raised).__name__}: {raised}"[:ERROR_LENGTH]
+        seconds = perf_counter() - start
+        with direct():
+            if digests and status == "ok":
+                try:
+                    digest = digest_of(output)
+                except TypeError as raised:
+                    status, error = "failed", f"TypeError: {raised}"[:ERROR_LENGTH]
+            expected = workload.samples[position].output
+            if expected is not None and workload.programs[program].kind == "solver":
+                equal = status == "ok" and output == expected
+        outcome = Outcome(evaluation, status, error, equal, digest, seconds)
+        return outcome.because(next(iter(tally.fell_back))) if tally.fell_back else outcome
+
+    def close(self) -> None:
+        """See ``Mode``."""
+        self._batcher.close()
