@@ -190,12 +190,42 @@ def test_a_run_writes_what_each_device_did(folder: Path, monkeypatch: pytest.Mon
     assert "parallel_gpu" in set(frames["primitives"]["mode"])
 
 
-def test_initialised_and_never_called_leaves_counters_at_zero(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lie 1 of DESIGN.md: results are there, and the devices did not make them."""
+def test_what_only_passes_through_a_device_leaves_its_counters_at_zero(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lie 2 of DESIGN.md: data goes there and back, there are launches, and something else computes."""
     written = run(folder, monkeypatch, [FakeDevice(0, Behaviour(counters=no_counters()))])
+    blocks = pd.read_parquet(written / "device_blocks.parquet")
+    assert (blocks.launches > 0).all()
+    assert (blocks.bytes_from_device > 0).all()
     opcodes = pd.read_parquet(written / "opcodes.parquet")
     assert (opcodes.instructions > 0).all()
     assert (opcodes.executions == 0).all()
+
+
+OLD = """
+def batch_rot90(grid):
+    return tuple(zip(*grid[::-1]))
+"""
+
+
+def test_a_program_that_brings_a_gpu_module_of_its_own_is_not_measured_as_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lie 3: what computes is another module than the one that is measured."""
+    (tmp_path / "gpu_optimizations.py").write_text(OLD)
+    source = "from dsl import *\nfrom gpu_optimizations import batch_rot90\n"
+    (tmp_path / "mine.py").write_text(source + "def solve_turns(I):\n    return batch_rot90(I)\n")
+    write_examples(tmp_path / "data.json", ["turns"], 3)
+    device = FakeDevice(0)
+    written = run(tmp_path, monkeypatch, [device], modes=["parallel_gpu"], programs=[str(tmp_path / "mine.py")])
+    (mode,) = pd.read_parquet(written / "modes.parquet").to_dict("records")
+    assert mode["fell_back"] == 3
+    (reason,) = json.loads(mode["fell_back_reasons"])
+    assert "gpu_optimizations.py:3: " in reason
+    assert sum(device.calls) == 0
+    assert pd.read_parquet(written / "device_blocks.parquet").evaluations.sum() == 0
+    assert len(pd.read_parquet(written / "opcodes.parquet")) == 0
 
 
 @pytest.mark.parametrize("fail_at", [0, 3])
