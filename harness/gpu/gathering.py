@@ -42,7 +42,8 @@ class Gatherer:
         """
         self._batcher = batcher
         self._size, self._wait_s = size, wait_s
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of what waits
+        self._machine = threading.Lock()  # of whoever has a batch evaluated
         self._pending: list[_Call] = []
         self._workers = 0
 
@@ -51,20 +52,14 @@ class Gatherer:
         call = _Call(application)
         with self._lock:
             self._pending.append(call)
-            batch = self._full()
-        if batch is None:
-            try:
-                if not call.done.wait(self._wait_s):
-                    with self._lock:
-                        batch = self._take() if call in self._pending else None
-                    if batch is None:
-                        call.done.wait()
-            except BaseException:  # Ctrl-C: nobody waits for it any more
-                with self._lock:
-                    self._pending = [own for own in self._pending if own is not call]
-                raise
-        if batch is not None:
-            self._evaluate(batch)
+            full = self._is_full()
+        try:
+            if full or not call.done.wait(self._wait_s):
+                self._evaluate_until(call)
+        except BaseException:  # Ctrl-C: nobody waits for it any more
+            with self._lock:
+                self._pending = [own for own in self._pending if own is not call]
+            raise
         return call.answer
 
     @contextmanager
@@ -77,17 +72,25 @@ class Gatherer:
         finally:
             with self._lock:
                 self._workers -= 1
-                batch = self._full()
-            if batch is not None:
-                self._evaluate(batch)
+                last = self._pending[-1] if self._is_full() else None
+            if last is not None:
+                self._evaluate_until(last)
 
-    def _full(self) -> list[_Call] | None:
+    def _is_full(self) -> bool:
         enough = min(self._size, self._workers) if self._workers else self._size
-        return self._take() if self._pending and len(self._pending) >= enough else None
+        return len(self._pending) >= max(1, enough)
 
-    def _take(self) -> list[_Call]:
-        batch, self._pending = self._pending, []
-        return batch
+    def _evaluate_until(self, call: _Call) -> None:
+        """Have what waits evaluated until a call is done; more may gather while the machine is at work."""
+        while not call.done.is_set():
+            with self._machine:
+                with self._lock:
+                    batch = self._pending[: self._size] if call in self._pending else []
+                    self._pending = self._pending[len(batch) :]
+                if batch:
+                    self._evaluate(batch)
+                    continue
+            call.done.wait()  # another thread has it, and had the machine before
 
     def _evaluate(self, batch: list[_Call]) -> None:
         try:

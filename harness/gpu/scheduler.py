@@ -8,9 +8,10 @@ in turns, and a chunk is a fair sample of all.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -22,6 +23,7 @@ from harness.gpu.device import AllDevicesFailed, DeviceFailure, DeviceOutOfMemor
 _LOG = logging.getLogger(__name__)
 _TURNS = 64  # in which items are dealt out
 _FIRST = 16  # of so many parts of the work, the first chunk of a device of which nothing is known is one
+_FEW = 32  # of so many parts of its least chunk, one does not profit from a second device
 _SMOOTHING = 0.5  # weight of the newest chunk in a device's throughput
 _GRACE_S = 10.0  # for devices to stop after Ctrl-C
 _BAD_INPUT = (TypeError, ValueError)  # whoever asked for it is wrong, not the device
@@ -39,8 +41,12 @@ class _Chunk:
 
 @dataclass
 class _Run:
-    """Work under way."""
+    """Work under way; the functions are those that ``Scheduler.run`` was given."""
 
+    work: Callable[[int, Items], None]
+    too_large: Callable[[Items], None]
+    stop: Callable[[], None]
+    stopped_by_others: Callable[[], bool]
     pending: list[_Chunk]
     changed: threading.Condition = field(default_factory=threading.Condition)
     in_flight: int = 0
@@ -53,6 +59,7 @@ class Scheduler:
 
     Attributes:
         failures: of devices, in order; those devices get no more work.
+        hung: devices that were still at work when they should have stopped: they must be left alone.
     """
 
     def __init__(
@@ -71,6 +78,7 @@ class Scheduler:
             bad_input: exceptions of work that are not the device's fault, beside TypeError and ValueError.
         """
         self.failures: list[DeviceFailure] = []
+        self.hung: set[int] = set()
         self._names, self._weights, self._least = tuple(names), tuple(weights), tuple(least_chunks)
         self._bad_input: tuple[type[Exception], ...] = (*_BAD_INPUT, *bad_input)
         self._alive = set(range(len(names)))
@@ -137,54 +145,69 @@ class Scheduler:
             return
         turns = _TURNS if len(self._alive) > 1 else 1
         order = np.concatenate([np.arange(turn, count, turns) for turn in range(min(turns, count))])
-        run = _Run([_Chunk(order)])
-        threads = [
-            threading.Thread(
-                target=self._serve, args=(run, device, work, too_large, stopped), name=self._names[device], daemon=True
-            )
-            for device in self.alive
-        ]
-        for thread in threads:
-            thread.start()
-        self._wait(run, threads, stop)
+        run = _Run(work, too_large, stop, stopped, [_Chunk(order)])
+        while run.pending and run.error is None and not stopped():
+            self.require_any()
+            devices = self._enough(run)
+            if len(devices) == 1 and threading.current_thread() is not threading.main_thread():
+                self._serve(run, devices[0])  # Ctrl-C is for the main thread
+            else:
+                self._serve_in_threads(run, devices)
         if run.error is not None:
             raise run.error
-        if run.pending and not stopped():
-            self.require_any()
 
-    def _wait(self, run: _Run, threads: Sequence[threading.Thread], stop: Callable[[], None]) -> None:
-        """Wait for the devices, so that Ctrl-C gets through."""
+    def _enough(self, run: _Run) -> list[int]:
+        """Return the devices that are needed: the quickest alone for what does not keep a part of it busy."""
+        rates = self.throughput()
+        quickest = max(self._alive, key=lambda device: rates[device])
+        few = self._are_few(run, quickest) and not any(quickest in chunk.refused for chunk in run.pending)
+        return [quickest] if few else self.alive
+
+    def _are_few(self, run: _Run, device: int) -> bool:
+        return sum(len(chunk.items) for chunk in run.pending) <= self._least[device] / _FEW
+
+    def _serve_in_threads(self, run: _Run, devices: Sequence[int]) -> None:
+        """Have devices take chunks, each in a thread of its own, so that this one sees Ctrl-C."""
+        done: dict[int, threading.Event] = {}  # Thread.join, once interrupted, takes a thread for finished
+
+        def serve(device: int) -> None:
+            try:
+                self._serve(run, device)
+            finally:
+                done[device].set()
+
         try:
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(0.5)
+            for device in devices:
+                done[device] = threading.Event()
+                threading.Thread(target=serve, args=(device,), name=self._names[device], daemon=True).start()
+            for event in done.values():
+                event.wait()
         except KeyboardInterrupt:
             with run.changed:
                 run.stopped = True
                 run.changed.notify_all()
-            stop()
-            limit = perf_counter() + _GRACE_S
-            for thread in threads:
-                thread.join(max(0.0, limit - perf_counter()))
-            for device in self.alive:
-                if any(thread.name == self._names[device] and thread.is_alive() for thread in threads):
-                    self.fail(device, TimeoutError(f"it did not stop within {_GRACE_S:g} s of Ctrl-C"))
+            run.stop()
+            self._wait_for_end(done)
             raise
 
-    def _serve(
-        self,
-        run: _Run,
-        device: int,
-        work: Callable[[int, Items], None],
-        too_large: Callable[[Items], None],
-        stopped: Callable[[], bool],
-    ) -> None:
+    def _wait_for_end(self, done: Mapping[int, threading.Event]) -> None:
+        """Wait until devices have stopped, which use the memory that they were given until then."""
+        limit = perf_counter() + _GRACE_S
+        for device, event in done.items():
+            while not event.is_set():
+                with contextlib.suppress(KeyboardInterrupt):
+                    if not event.wait(max(0.0, limit - perf_counter())):
+                        self.hung.add(device)
+                        self.fail(device, TimeoutError(f"it did not stop within {_GRACE_S:g} s of Ctrl-C"))
+                        break
+
+    def _serve(self, run: _Run, device: int) -> None:
         """Take chunks and do them until there are none, or the device fails."""
-        while (chunk := self._take(run, device, too_large, stopped)) is not None:
+        while (chunk := self._take(run, device)) is not None:
             start = perf_counter()
             back: list[_Chunk] = []
             try:
-                work(device, chunk.items)
+                run.work(device, chunk.items)
             except DeviceOutOfMemory as error:
                 back = self._smaller(device, chunk, error)
             except self._bad_input as error:
@@ -217,16 +240,14 @@ class Scheduler:
         before = self._measured.get(device, rate)
         self._measured[device] = before + _SMOOTHING * (rate - before)
 
-    def _take(
-        self, run: _Run, device: int, too_large: Callable[[Items], None], stopped: Callable[[], bool]
-    ) -> _Chunk | None:
+    def _take(self, run: _Run, device: int) -> _Chunk | None:
         """Return what a device does next; None if there is nothing more for it."""
         with run.changed:
             while True:
-                if run.stopped or run.error is not None or device not in self._alive or stopped():
+                if run.stopped or run.error is not None or device not in self._alive or run.stopped_by_others():
                     return None
                 for chunk in [own for own in run.pending if self._alive <= own.refused]:
-                    too_large(chunk.items)
+                    run.too_large(chunk.items)
                     run.pending.remove(chunk)
                 for place, chunk in enumerate(run.pending):
                     if device not in chunk.refused:
@@ -245,7 +266,7 @@ class Scheduler:
     def _size(self, run: _Run, device: int, most: int) -> int:
         """Return how many of ``most`` items, the first that are left, a device takes."""
         most = min(most, self._most.get(device, most))
-        if len(self._alive) == 1:
+        if len(self._alive) == 1 or self._are_few(run, device):
             return most
         rates = self.throughput()
         left = sum(len(chunk.items) for chunk in run.pending)

@@ -191,6 +191,8 @@ class MultiDevice:
         """Close all devices; may be called again."""
         with self._lock:
             for number, device in enumerate(self._devices):
+                if number in self._scheduler.hung:
+                    continue  # it still uses what it would give back
                 try:
                     device.close()
                 except Exception as error:  # a lost one cannot give anything back

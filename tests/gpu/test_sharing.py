@@ -140,6 +140,42 @@ def test_a_device_that_fails_hands_its_chunk_to_the_others(
     assert machine_of(engine).names == "cuda:0, cuda:2"
 
 
+def test_few_evaluations_are_one_launch_on_one_device(programs: list[Program], samples: list[Sample]) -> None:
+    devices = [FakeDevice(k, multiprocessors=132) for k in range(2)]
+    engine = engine_over(devices, programs[:10], samples[:10])
+    found = engine.evaluate(outputs=True)
+    assert sorted(device.calls for device in devices) == [[], [100]]
+    bad = FakeDevice(0, Behaviour(fail_at=0), multiprocessors=132)
+    good = FakeDevice(1, multiprocessors=132)
+    same(engine_over([bad, good], programs[:10], samples[:10]).evaluate(outputs=True), found)
+    assert (bad.calls, good.calls) == ([100], [100])
+    tight = FakeDevice(0, Behaviour(most_pairs=0), multiprocessors=132)
+    good = FakeDevice(1, multiprocessors=132)
+    same(engine_over([tight, good], programs[:10], samples[:10]).evaluate(outputs=True), found)
+    assert sum(good.calls) == 100
+
+
+def test_a_device_that_does_not_stop_is_left_alone(long: list[Program], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.gpu.scheduler._GRACE_S", 0.1)
+    release = threading.Event()
+
+    class Hanging(FakeDevice):
+        def evaluate(self, *arguments: Any, **how: Any) -> Any:
+            release.wait()
+            return super().evaluate(*arguments, **how)
+
+    device = Hanging(0)
+    engine = engine_over([device], long, [Sample("t", "train[0]", "train", ((1,),), None)])
+    threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        engine.evaluate()
+    (failure,) = machine_of(engine).failures
+    assert "did not stop within 0.1 s of Ctrl-C" in failure.reason
+    engine.close()
+    assert not device.closed
+    release.set()
+
+
 def test_where_all_devices_fail_nothing_is_passed_off_as_done(programs: list[Program], samples: list[Sample]) -> None:
     devices = [FakeDevice(k, Behaviour(fail_at=k)) for k in range(2)]
     engine = engine_over(devices, programs, samples)
