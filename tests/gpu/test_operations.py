@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import logging
 import random
 from collections.abc import Callable, Iterator
@@ -171,6 +172,21 @@ def test_a_function_that_changes_what_it_refers_to_is_compiled_again(ops: GPUDSL
     assert ops.batch_apply(plus, [(1, 2)]) == [(2, 3)]
     number = 5
     assert ops.batch_apply(plus, [(1, 2)]) == [(6, 7)]
+
+
+def test_functions_of_notebook_cells_are_traced(ops: GPUDSLOperations, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "from harness.dsl import *\ndef turned(g):\n    return mir_rot_t(g, R4)\n"
+    source += "by_cell = lambda g: turned(turned(g))\n"
+    name = "/no/such/folder/ipykernel_1/2.py"  # as IPython names a cell, which is no file
+    names: dict[str, Any] = {}
+    exec(compile(source, name, "exec"), names)
+    monkeypatch.setitem(linecache.cache, name, (len(source), None, source.splitlines(keepends=True), name))
+    assert ops.batch_apply(names["by_cell"], [SQUARES]) == [apply(rot180, SQUARES)]
+    assert ops.last is not None
+    assert not ops.last.fell_back
+    exec(compile(source, "<nowhere>", "exec"), names)
+    assert ops.batch_apply(names["by_cell"], [SQUARES]) == [apply(rot180, SQUARES)]
+    assert "its source cannot be read" in str(ops.last.fell_back)
 
 
 def test_a_failure_is_the_references(device: FakeDevice) -> None:

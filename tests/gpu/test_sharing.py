@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import threading
 from collections.abc import Sequence
@@ -12,12 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_device import Behaviour, DeviceError, DeviceLost, FakeDevice
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.batt.loader import Program, load_programs
 from harness.gpu.device import AllDevicesFailed
 from harness.gpu.sharing import MultiDevice
 from harness.samples import Sample, load_tasks
 from harness.vm import native
+from harness.vm.encoding import encode
 from harness.vm.engine import Engine, Evaluation
 from harness.vm.native import COUNTERS, FAILED, NOT_HANDLED, NOT_RUN, OK, Limits, NativeEngine, NativeError
 from harness.vm.opcodes import CONTROL, FIELDS, OPERATION
@@ -371,3 +375,44 @@ def test_samples_of_the_host_machine_can_be_cleared() -> None:
     assert [engine.add_samples(b"\0\0", starts, 1, expected) for _ in range(2)] == [0, 2]
     engine.clear_samples()
     assert engine.add_samples(b"\0\0", starts, 1, expected) == 0
+
+
+@st.composite
+def behaviours(draw: st.DrawFn) -> list[Behaviour]:
+    """Devices of which the first does not fail."""
+    count = draw(st.integers(1, 4))
+    fails = [None, *[draw(st.none() | st.integers(0, 3)) for _ in range(count - 1)]]
+    return [Behaviour(fail_at=fail, most_pairs=draw(st.none() | st.integers(1, 40))) for fail in fails]
+
+
+@settings(deadline=None, max_examples=60)
+@given(behaviours(), st.integers(1, 3), st.integers(0, 150), st.randoms(use_true_random=False))
+def test_whatever_devices_do_each_result_is_in_its_place(
+    how: list[Behaviour], programs: int, count: int, r: random.Random
+) -> None:
+    """Units with several programs, pairs in any order and repeated, results in any places, some of them unused."""
+    none = 0xFFFF
+    operations = ["rot90", "first", "double"]
+    rows = [[OPERATION[name].number, 1 + k, 0, *[none] * 5] for k, name in enumerate(operations[:programs])]
+    code = np.array([*rows, [CONTROL["end"].number, *[none] * 7]], np.uint16)
+    grids = [tuple(tuple(r.randrange(10) for _ in range(k % 3 + 1)) for _ in range(k % 4 + 1)) for k in range(10)]
+    values = [encode(grid) for grid in grids]
+    starts = np.cumsum([0, *map(len, values)], dtype=np.uint64)
+    machines: list[Any] = [MultiDevice([FakeDevice(k, own) for k, own in enumerate(how)]), NativeEngine()]
+    places = list(range(count + 5))
+    r.shuffle(places)
+    samples = np.array([r.randrange(10) for _ in range(count)], np.uint32)
+    units = np.array([r.randrange(2) for _ in range(count)], np.uint32)
+    first = np.array(places[:count], np.uint64) * programs
+    found = []
+    for machine in machines:
+        for _ in range(2):
+            machine.add_unit(code, 1 + programs, 1, b"", 0, results=[([1 + k], []) for k in range(programs)])
+        machine.add_samples(b"".join(values), starts, 1, np.zeros(10, bool))
+        found.append(machine.evaluate(units, samples, first, len(places) * programs, outputs=True))
+        machine.close()
+    for name in ("status", "reason", "equal"):
+        assert getattr(found[0], name).tolist() == getattr(found[1], name).tolist()
+    for result in range(len(places) * programs):
+        assert found[0].output(result) == found[1].output(result)
+    assert len(found[0].outputs) == len(found[1].outputs)
