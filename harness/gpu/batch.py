@@ -189,7 +189,6 @@ class Batcher:
                     count,
                     limits=self._limits,
                     outputs=True,
-                    counted=True,
                 )
             finally:
                 machine.clear_samples()

@@ -35,6 +35,7 @@ __all__ = [
 class DeviceMachine(Machine, Protocol):
     """A machine on one device.
 
+    Its counters count executions always, for a proof of what ran; elements and cycles where ``counted`` is asked for.
     Its methods raise ``DeviceOutOfMemory`` where less might do, and another ``DeviceError`` where the device is not to
     be used again. Each method makes its device the current one of the thread that calls it.
     """
@@ -74,7 +75,8 @@ class DeviceWork:
         device: e.g. ``cuda:0``.
         evaluations: how many it finished.
         usage: launches, kernel time, bytes and multiprocessors, by the device itself.
-        counters: uint64 [counters, 3] as ``NativeEngine.counters``, of evaluations that were counted.
+        counters: uint64 [counters, 3] as ``NativeEngine.counters``; elements and cycles of evaluations that were asked
+            to be ``counted``.
     """
 
     device: str

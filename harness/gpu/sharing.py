@@ -73,8 +73,7 @@ class _Job:
         sizes: NDArray[np.int64],
         timed: bool,
     ) -> None:
-        self.units, self.samples = units, samples
-        self.first = first.astype(np.int64)
+        self.units, self.samples, self.first = units, samples, first
         self.sizes = sizes  # of each pair: how many results
         self.results = results
         self.status = np.full(results, NOT_RUN, np.uint8)
@@ -82,6 +81,7 @@ class _Job:
         self.equal = np.full(results, UNKNOWN, np.uint8)
         self.nanoseconds = np.zeros(len(units), np.uint64) if timed else None
         self.parts: list[_Part] = []
+        self.all_at_once: Evaluated | None = None
         self.retried, self.arena_used = 0, 0
         self.lock = threading.Lock()
 
@@ -89,7 +89,7 @@ class _Job:
         """Return where the results of some pairs begin among their own, and each one's place among all."""
         sizes = self.sizes[items]
         own = np.concatenate([[0], np.cumsum(sizes)])
-        places = np.repeat(self.first[items] - own[:-1], sizes) + np.arange(own[-1])
+        places = np.repeat(self.first[items].astype(np.int64) - own[:-1], sizes) + np.arange(own[-1])
         return own[:-1].astype(np.uint64), places
 
     def keep(self, items: Items, evaluated: Evaluated, results: NDArray[np.int64]) -> None:
@@ -105,6 +105,17 @@ class _Job:
             if len(evaluated.outputs):
                 self.parts.append(_Part(evaluated, results))
 
+    def is_all(self, items: Items) -> bool:
+        """Whether items are all pairs, in order; they are in order, or dealt out in turns."""
+        return len(items) == len(self.units) and (len(items) < 2 or items[1] == 1)
+
+    def overflowed(self, items: Items) -> Items:
+        """Return those of some pairs that ran out of their arena."""
+        sizes, (_, places) = self.sizes[items], self.places(items)
+        short = (self.status[places] == NOT_HANDLED) & (self.reason[places] == _ARENA)
+        again: Items = items[np.unique(np.repeat(np.arange(len(items)), sizes)[short])]
+        return again
+
     def refuse(self, items: Items) -> None:
         """Note that no device has memory for some pairs."""
         _, places = self.places(items)
@@ -113,6 +124,8 @@ class _Job:
 
     def evaluated(self) -> Evaluated:
         """Return all that came out, in order."""
+        if self.all_at_once is not None:
+            return self.all_at_once
         outputs, positions = self._outputs()
         return Evaluated(
             self.status,
@@ -155,12 +168,8 @@ class MultiDevice:
         not_handled: results that no device could tell, since ``work`` was asked.
     """
 
-    def __init__(self, devices: Sequence[DeviceMachine], counted: bool = False) -> None:
+    def __init__(self, devices: Sequence[DeviceMachine]) -> None:
         """Take over devices, which ``close`` closes.
-
-        Args:
-            devices: at least one.
-            counted: whether to count every evaluation, also those that are not asked to be: for a proof of what ran.
 
         Raises:
             ValueError: there is none.
@@ -178,10 +187,10 @@ class MultiDevice:
         self._sizes: list[int] = []  # of each unit: how many programs
         self._samples = 0
         self._lock = threading.RLock()
+        self._checked: tuple[tuple[Any, ...], NDArray[np.int64]] | None = None  # arguments, and their sizes
         self.instructions = np.zeros(len(COUNTERS), np.int64)
         self.used = ""
         self.not_handled = 0
-        self._counted = counted
         self._usage = [DeviceUsage()] * len(devices)  # likewise
         self._last = np.zeros((len(devices), len(COUNTERS), 3), np.uint64)  # counters of the last evaluation
         self._total = self._last.copy()  # since `work` was asked
@@ -266,6 +275,7 @@ class MultiDevice:
         with self._lock:
             self._on_all(lambda device: device.clear_units())
             self._sizes.clear()
+            self._checked = None
             self.instructions[:] = 0
 
     def add_samples(self, values: bytes, starts: NDArray[np.uint64], inputs: int, expected: NDArray[np.bool_]) -> int:
@@ -279,7 +289,7 @@ class MultiDevice:
         """See ``Machine``."""
         with self._lock:
             self._on_all(lambda device: device.clear_samples())
-            self._samples = 0
+            self._samples, self._checked = 0, None
 
     def evaluate(
         self,
@@ -310,20 +320,19 @@ class MultiDevice:
             raise ValueError("units, samples and first_result differ in length")
         cancelled = np.zeros(1, np.int32) if cancel is None else cancel
         with self._lock:
-            for numbers, known, name in ((units, len(self._sizes), "unit"), (samples, self._samples, "sample")):
-                if len(numbers) and numbers.max() >= known:
-                    raise ValueError(f"there is no {name} {numbers.max()}, but {known} of them, from 0 on")
-            sizes = np.array(self._sizes, np.int64)[units] if len(units) else np.zeros(0, np.int64)
-            if len(units) and int((first_result.astype(np.int64) + sizes).max()) > results:
-                raise ValueError(f"a unit's results lie beyond the {results} that there are")
-            job = _Job(units, samples, first_result, results=results, sizes=sizes, timed=timed)
+            job = _Job(
+                units,
+                samples,
+                first_result,
+                results=results,
+                sizes=self._checked_sizes(units, samples, first_result, results),
+                timed=timed,
+            )
             self._last[:] = 0
             before = list(self._evaluations)
-            asked = {
-                "outputs": outputs,
-                "timed": timed,
-                "counted": counted or self._counted,
-                "cancel": cancelled,
+            how = {
+                **{"limits": limits, "outputs": outputs, "timed": timed},
+                **{"counted": counted, "cancel": cancelled},
             }
 
             def stop() -> None:
@@ -331,33 +340,66 @@ class MultiDevice:
 
             self._scheduler.run(
                 len(units),
-                lambda device, items: self._work(job, device, items, limits, asked),
+                lambda device, items: self._work(job, device, items, how),
                 job.refuse,
                 stop,
                 lambda: bool(cancelled[0]),
             )
             took_part = [n for n, count in enumerate(self._evaluations) if count > before[n]]
             self.used = ", ".join(self._facts[number].device for number in took_part)
-            self.not_handled += int((job.status == NOT_HANDLED).sum())
-            return job.evaluated()
+            found = job.evaluated()
+            self.not_handled += int((found.status == NOT_HANDLED).sum())
+            return found
 
-    def _work(self, job: _Job, device: int, items: Items, limits: Limits, asked: dict[str, Any]) -> None:
+    def _checked_sizes(
+        self, units: NDArray[np.uint32], samples: NDArray[np.uint32], first: NDArray[np.uint64], results: int
+    ) -> NDArray[np.int64]:
+        """Return how many results each pair has.
+
+        Raises:
+            ValueError: there is no such unit, sample or result.
+        """
+        asked = (units, samples, first, results, len(self._sizes), self._samples)
+        if self._checked is not None and all(
+            a is b or (type(a) is int and a == b) for a, b in zip(asked, self._checked[0], strict=True)
+        ):
+            return self._checked[1]  # the same arrays are often evaluated again
+        for numbers, known, name in ((units, len(self._sizes), "unit"), (samples, self._samples, "sample")):
+            if len(numbers) and numbers.max() >= known:
+                raise ValueError(f"there is no {name} {numbers.max()}, but {known} of them, from 0 on")
+        sizes = np.array(self._sizes, np.int64)[units] if len(units) else np.zeros(0, np.int64)
+        if len(units) and int((first.astype(np.int64) + sizes).max()) > results:
+            raise ValueError(f"a unit's results lie beyond the {results} that there are")
+        self._checked = (asked, sizes)
+        return sizes
+
+    def _work(self, job: _Job, device: int, items: Items, how: dict[str, Any]) -> None:
         """Evaluate some pairs on a device; what ran out of its arena once more, with the largest."""
-        evaluated, places = self._attempt(job, device, items, limits, asked)
+        if job.is_all(items):  # with the very arrays that were given, which the device may know
+            evaluated = self._attempt(device, (job.units, job.samples, job.first), job.results, how)
+            self._evaluations[device] += int(job.sizes.sum())
+            if not (evaluated.status == NOT_HANDLED).any():
+                job.all_at_once = evaluated
+                return
+            places = np.arange(job.results)
+        else:
+            evaluated, places = self._attempt_some(job, device, items, how)
+            self._evaluations[device] += len(places)
         job.keep(items, evaluated, places)
-        self._evaluations[device] += len(places)
-        short = (evaluated.status == NOT_HANDLED) & (evaluated.reason == _ARENA)
-        again = np.unique(np.repeat(np.arange(len(items)), job.sizes[items])[short])
-        if evaluated.retried < len(again) and limits.arena_bytes < limits.most_arena_bytes:
-            self._retry(job, device, items[again], replace(limits, arena_bytes=limits.most_arena_bytes), asked)
+        limits: Limits = how["limits"]
+        if (evaluated.status == NOT_HANDLED).any() and limits.arena_bytes < limits.most_arena_bytes:
+            again = job.overflowed(items)
+            if evaluated.retried < len(again):
+                most = replace(limits, arena_bytes=limits.most_arena_bytes)
+                self._retry(job, device, again, {**how, "limits": most})
 
-    def _retry(self, job: _Job, device: int, items: Items, limits: Limits, asked: dict[str, Any]) -> None:
+    def _retry(self, job: _Job, device: int, items: Items, how: dict[str, Any]) -> None:
         """Evaluate pairs again that ran out of their arena, in as many chunks as the device's memory asks for."""
         waiting = [items]
         while waiting:
             own = waiting.pop()
             try:
-                evaluated, places = self._attempt(job, device, own, limits, asked)
+                evaluated, places = self._attempt_some(job, device, own, how)
             except DeviceOutOfMemory:
                 if len(own) > 1:
                     waiting += np.array_split(own, 2)
@@ -366,19 +408,22 @@ class MultiDevice:
             with job.lock:
                 job.retried += len(own)
 
-    def _attempt(
-        self, job: _Job, device: int, items: Items, limits: Limits, asked: dict[str, Any]
+    def _attempt_some(
+        self, job: _Job, device: int, items: Items, how: dict[str, Any]
     ) -> tuple[Evaluated, NDArray[np.int64]]:
-        machine = self._devices[device]
+        """Return what a device makes of some pairs, and where each of its results belongs."""
         first, places = job.places(items)
-        evaluated = machine.evaluate(job.units[items], job.samples[items], first, len(places), limits=limits, **asked)
-        if asked["counted"]:
-            counters = machine.counters()
-            self._last[device] += counters
-            self._total[device] += counters
+        return self._attempt(device, (job.units[items], job.samples[items], first), len(places), how), places
+
+    def _attempt(self, device: int, pairs: tuple[Any, Any, Any], results: int, how: dict[str, Any]) -> Evaluated:
+        machine = self._devices[device]
+        evaluated = machine.evaluate(*pairs, results, **how)
+        counters = machine.counters()  # a device counts executions always
+        self._last[device] += counters
+        self._total[device] += counters
         usage = machine.usage()
         self._usage[device] += usage
-        return _with_kernel_time(evaluated, usage.kernel_s), places
+        return _with_kernel_time(evaluated, usage.kernel_s)
 
     def counters(self) -> NDArray[np.uint64]:
         """See ``Machine``; the sum over all devices."""

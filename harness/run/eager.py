@@ -60,7 +60,7 @@ class EagerMode:
         self._doubtful = [e for e, (p, _) in enumerate(workload.evaluations) if workload.programs[p].module in doubtful]
         self._excluded: frozenset[int] = frozenset()
         self._unfinished: set[int] = set()
-        self.machine = MultiDevice(open_devices() if devices is None else devices, counted=True)
+        self.machine = MultiDevice(open_devices() if devices is None else devices)
         self._batcher = Batcher(self.machine)
 
     def check(self) -> Iterable[list[Outcome]]:

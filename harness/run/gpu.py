@@ -37,7 +37,7 @@ class GpuMode(NativeMode):
         Raises:
             CudaUnavailable: there is none.
         """
-        self.machine = MultiDevice(open_devices() if devices is None else devices, counted=True)
+        self.machine = MultiDevice(open_devices() if devices is None else devices)
         self._failure: str | None = None
         try:
             super().__init__(job, workers)

@@ -59,6 +59,7 @@ class FakeDevice:
         self._native = NativeEngine()
         self._usage = DeviceUsage()
         self._bytes = 0
+        self._counters = no_counters()
 
     def device_facts(self) -> DeviceFacts:
         return DeviceFacts(
@@ -131,9 +132,12 @@ class FakeDevice:
             limits = Limits(arena, arena, limits.most_output_bytes, limits.fuel)
         start = perf_counter()
         evaluated = self._native.evaluate(
-            units, samples, first_result, results, limits=limits, outputs=outputs, timed=timed, counted=counted,
+            units, samples, first_result, results, limits=limits, outputs=outputs, timed=timed, counted=True,
             cancel=cancel,
         )  # fmt: skip
+        self._counters = self._native.counters()
+        if not counted:
+            self._counters[:, 1:] = 0
         time.sleep(how.slowness_s * len(units))
         self._usage += DeviceUsage(
             1, perf_counter() - start, self._bytes, 3 * results + len(evaluated.outputs), self._multiprocessors
@@ -142,7 +146,7 @@ class FakeDevice:
         return evaluated
 
     def counters(self) -> NDArray[np.uint64]:
-        return self._native.counters() if self.behaviour.counters is None else self.behaviour.counters
+        return self._counters if self.behaviour.counters is None else self.behaviour.counters
 
 
 def no_counters() -> NDArray[Any]:

@@ -144,6 +144,29 @@ def test_a_device_that_fails_hands_its_chunk_to_the_others(
     assert machine_of(engine).names == "cuda:0, cuda:2"
 
 
+def test_one_device_is_given_the_arrays_as_they_are(programs: list[Program], samples: list[Sample]) -> None:
+    """It may know them, and need not copy them once more."""
+    given: list[Any] = []
+
+    class Curious(FakeDevice):
+        def evaluate(self, units: Any, *arguments: Any, **how: Any) -> Any:
+            given.append(units)
+            return super().evaluate(units, *arguments, **how)
+
+    machine = MultiDevice([Curious(0)])
+    with Engine(machine=machine) as engine:
+        engine.add_programs(programs)
+        engine.add_samples(samples)
+        first, second = engine.evaluate(outputs=True), engine.evaluate(outputs=True)
+        assert given[0] is given[1]
+        same(second, first)
+        with pytest.raises(ValueError, match="no unit 40"):
+            machine.evaluate(np.array([40], np.uint32), np.zeros(1, np.uint32), np.zeros(1, np.uint64), 1)
+        engine.clear_programs()  # what was found right before is asked again
+        with pytest.raises(ValueError, match="no unit"):
+            machine.evaluate(given[0], given[0], given[0].astype(np.uint64), len(given[0]))
+
+
 def test_few_evaluations_are_one_launch_on_one_device(programs: list[Program], samples: list[Sample]) -> None:
     devices = [FakeDevice(k, multiprocessors=132) for k in range(2)]
     engine = engine_over(devices, programs[:10], samples[:10])
