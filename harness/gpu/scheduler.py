@@ -13,6 +13,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from time import perf_counter
 
 import numpy as np
@@ -52,6 +53,14 @@ class _Run:
     in_flight: int = 0
     stopped: bool = False
     error: BaseException | None = None
+
+
+@lru_cache(maxsize=8)
+def _dealt(count: int, turns: int) -> Items:
+    """Return the numbers from 0 on as they are dealt out in turns."""
+    order = np.concatenate([np.arange(turn, count, turns) for turn in range(min(turns, count))])
+    order.flags.writeable = False
+    return order
 
 
 class Scheduler:
@@ -144,8 +153,7 @@ class Scheduler:
         if not count:
             return
         turns = _TURNS if len(self._alive) > 1 else 1
-        order = np.concatenate([np.arange(turn, count, turns) for turn in range(min(turns, count))])
-        run = _Run(work, too_large, stop, stopped, [_Chunk(order)])
+        run = _Run(work, too_large, stop, stopped, [_Chunk(_dealt(count, turns))])
         while run.pending and run.error is None and not stopped():
             self.require_any()
             devices = self._enough(run)

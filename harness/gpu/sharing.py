@@ -75,6 +75,7 @@ class _Job:
     ) -> None:
         self.units, self.samples, self.first = units, samples, first
         self.sizes = sizes  # of each pair: how many results
+        self.results_of_one = len(sizes) == sizes.sum() and bool(sizes.all())
         self.results = results
         self.status = np.full(results, NOT_RUN, np.uint8)
         self.reason = np.zeros(results, np.uint8)
@@ -87,6 +88,8 @@ class _Job:
 
     def places(self, items: Items) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Return where the results of some pairs begin among their own, and each one's place among all."""
+        if self.results_of_one:
+            return np.arange(len(items), dtype=np.uint64), self.first[items].astype(np.int64)
         sizes = self.sizes[items]
         own = np.concatenate([[0], np.cumsum(sizes)])
         places = np.repeat(self.first[items].astype(np.int64) - own[:-1], sizes) + np.arange(own[-1])
