@@ -6,9 +6,9 @@ import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -153,9 +153,10 @@ class MegaBatchCoordinator:
             answers = self._eager(machine, samples, pairs, refusal)
         merged = {name: TaskAnswer(name) for name in tasks}
         devices: Counter[str] = Counter()
-        for sample, answer in zip(samples, answers, strict=True):
-            merged[sample.task].samples.append(answer)
-            devices[answer.device] += 1
+        with closing(answers):  # on Ctrl-C, too, so that what was intercepted is put back
+            for sample, answer in zip(samples, answers, strict=True):
+                merged[sample.task].samples.append(answer)
+                devices[answer.device] += 1
         if self.fell_back:
             _LOG.warning(
                 "process_all: not all of %d samples ran where they should (%s)",
@@ -178,7 +179,7 @@ class MegaBatchCoordinator:
 
     def _compiled(
         self, machine: MultiDevice | None, samples: Sequence[Sample], pairs: Mapping[str, Any]
-    ) -> Iterator[SampleAnswer]:
+    ) -> Generator[SampleAnswer, None, None]:
         with Engine(machine=machine) if machine is not None else Engine(threads=self.workers) as engine:
             engine.add_programs([self.program])
             numbers = engine.add_samples(samples, pairs)
@@ -204,7 +205,7 @@ class MegaBatchCoordinator:
 
     def _eager(
         self, machine: MultiDevice | None, samples: Sequence[Sample], pairs: Mapping[str, Any], refusal: str
-    ) -> Iterator[SampleAnswer]:
+    ) -> Generator[SampleAnswer, None, None]:
         with ExitStack() as stack:
             threads = self.workers or usable_cpus()
             if machine is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from queue import SimpleQueue
 from time import perf_counter
 from typing import Any
@@ -60,6 +60,7 @@ class EagerMode:
         self._doubtful = [e for e, (p, _) in enumerate(workload.evaluations) if workload.programs[p].module in doubtful]
         self._excluded: frozenset[int] = frozenset()
         self._unfinished: set[int] = set()
+        self._running: Generator[Outcome, None, None] | None = None  # of check, which may be left before it is done
         self.machine = MultiDevice(open_devices() if devices is None else devices)
         self._batcher = Batcher(self.machine)
 
@@ -72,7 +73,9 @@ class EagerMode:
                     self._unfinished.update(own.evaluation for own in lost)
                     yield lost
         found: list[Outcome] = []
-        for outcome in self._run([e for e in range(len(self._job.workload.evaluations)) if e not in self._unfinished]):
+        rest = [e for e in range(len(self._job.workload.evaluations)) if e not in self._unfinished]
+        self._running = self._run(rest)
+        for outcome in self._running:
             found.append(outcome)
             if len(found) == _CHECKED_TOGETHER:
                 yield found
@@ -103,7 +106,7 @@ class EagerMode:
         if self._batcher.lost is not None:
             raise ModeFailed(self._batcher.lost)
 
-    def _run(self, evaluations: Sequence[int], digests: bool = True) -> Iterator[Outcome]:
+    def _run(self, evaluations: Sequence[int], digests: bool = True) -> Generator[Outcome, None, None]:
         """Evaluate in threads, and yield what became of each as it is known."""
         waiting = iter(evaluations)
         lock = threading.Lock()
@@ -171,4 +174,6 @@ class EagerMode:
 
     def close(self) -> None:
         """See ``Mode``."""
+        if self._running is not None:
+            self._running.close()  # ends its threads, and puts back what was intercepted
         self._batcher.close()
