@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.compiler import Trace, Untraceable, compile_unit, trace_function
 from harness.compiler.primitives import TRACED
@@ -106,15 +105,26 @@ def _trace(application: Application) -> Trace:
     return trace_function(apply, len(application.inputs), application.name)
 
 
-def _add_samples(machine: Machine, rows: Sequence[tuple[bytes, ...]]) -> NDArray[np.uint32]:
-    """Hand encoded inputs over to a machine; return uint32 [rows], its number of each sample."""
-    numbers = np.zeros(len(rows), np.uint32)
+def _add_samples(machine: Machine, rows: Sequence[tuple[bytes, ...]]) -> list[int | str]:
+    """Hand encoded inputs over to a machine; return its number of each sample, or why it refuses that."""
+    numbers: list[int | str] = [""] * len(rows)
     for inputs in dict.fromkeys(map(len, rows)):
-        own = [k for k, row in enumerate(rows) if len(row) == inputs]
-        values = [b"".join(rows[k]) for k in own]
-        starts = np.cumsum([0, *map(len, values)], dtype=np.uint64)
-        first = machine.add_samples(b"".join(values), starts, inputs, np.zeros(len(own), bool))
-        numbers[own] = first + np.arange(len(own))
+        waiting = [[k for k, row in enumerate(rows) if len(row) == inputs]]
+        while waiting:
+            own = waiting.pop()
+            values = [b"".join(rows[k]) for k in own]
+            starts = np.cumsum([0, *map(len, values)], dtype=np.uint64)
+            try:
+                first = machine.add_samples(b"".join(values), starts, inputs, np.zeros(len(own), bool))
+            except NativeError as error:  # one of them nests too deep, say: the others need not suffer
+                half = len(own) // 2
+                if half:
+                    waiting += [own[half:], own[:half]]
+                else:
+                    numbers[own[0]] = f"arguments refused: {error}"
+            else:
+                for k, number in zip(own, range(first, first + len(own)), strict=True):
+                    numbers[k] = number
     return numbers
 
 
@@ -174,35 +184,56 @@ class Batcher:
             machine.clear_units()
             self._units.clear()
             self._count = 0
-        places = [self._unit(machine, own) for own in applications]
-        compiled = [(place, own) for place, own in zip(places, applications, strict=True) if not isinstance(place, str)]
-        answers: list[Answer] = []
-        if compiled:
-            units = np.array([place[0] for place, _ in compiled], np.uint32)
-            count = len(units)
-            try:
-                samples = _add_samples(machine, [own.inputs for _, own in compiled])
-                found = machine.evaluate(
-                    units,
-                    samples,
-                    np.arange(count, dtype=np.uint64),
-                    count,
-                    limits=self._limits,
-                    outputs=True,
-                )
-            finally:
-                machine.clear_samples()
-            self.launches += 1
-            self.used = machine.used if isinstance(machine, MultiDevice) else HOST
-            for k, ((_, traced), _) in enumerate(compiled):
-                if found.status[k] == OK:
-                    answers.append(Answer("ok", traced.rebuild(found.output(k))))
-                elif found.status[k] == FAILED:
-                    answers.append(Answer("failed"))
-                else:
-                    answers.append(Answer("left", reason=REASONS[int(found.reason[k])]))
-        theirs = iter(answers)
-        return [Answer("left", reason=place) if isinstance(place, str) else next(theirs) for place in places]
+        answers: dict[int, Answer] = {}
+        compiled: list[tuple[int, int, Trace]] = []  # position of the application, its unit, and how to read its output
+        for k, application in enumerate(applications):
+            place = self._unit(machine, application)
+            if isinstance(place, str):
+                answers[k] = Answer("left", reason=place)
+            else:
+                compiled.append((k, *place))
+        try:
+            samples = _add_samples(machine, [applications[k].inputs for k, _, _ in compiled])
+            answers |= self._evaluate(machine, compiled, samples)
+        finally:
+            machine.clear_samples()
+        return [answers[k] for k in range(len(applications))]
+
+    def _evaluate(
+        self, machine: Machine, compiled: Sequence[tuple[int, int, Trace]], samples: Sequence[int | str]
+    ) -> dict[int, Answer]:
+        """Return the answers by position of the application."""
+        answers: dict[int, Answer] = {}
+        ready: list[tuple[int, Trace]] = []
+        units, numbers = [], []
+        for (k, unit, traced), sample in zip(compiled, samples, strict=True):
+            if isinstance(sample, str):
+                answers[k] = Answer("left", reason=sample)
+            else:
+                ready.append((k, traced))
+                units.append(unit)
+                numbers.append(sample)
+        if not ready:
+            return answers
+        count = len(ready)
+        found = machine.evaluate(
+            np.array(units, np.uint32),
+            np.array(numbers, np.uint32),
+            np.arange(count, dtype=np.uint64),
+            count,
+            limits=self._limits,
+            outputs=True,
+        )
+        self.launches += 1
+        self.used = machine.used if isinstance(machine, MultiDevice) else HOST
+        for place, (k, traced) in enumerate(ready):
+            if found.status[place] == OK:
+                answers[k] = Answer("ok", traced.rebuild(found.output(place)))
+            elif found.status[place] == FAILED:
+                answers[k] = Answer("failed")
+            else:
+                answers[k] = Answer("left", reason=REASONS[int(found.reason[place])])
+        return answers
 
     def _unit(self, machine: Machine, application: Application) -> tuple[int, Trace] | str:
         """Return where the unit of an application is, compiling it if need be; why there is none if it cannot be."""

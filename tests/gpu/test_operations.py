@@ -161,6 +161,17 @@ def test_what_cannot_be_compiled_falls_back_loudly(ops: GPUDSLOperations, caplog
     assert ops.fell_back.total() == before + 3
 
 
+def test_arguments_that_the_machine_refuses_do_no_harm_to_the_others(ops: GPUDSLOperations) -> None:
+    deep: Any = ()
+    for _ in range(300):
+        deep = (deep,)
+    values = [(1, 2), deep, (3,), frozenset({4}), deep, ()]
+    assert ops.batch_size(values) == [2, 1, 1, 1, 1, 0]
+    assert ops.last is not None
+    assert ops.last.fell_back.total() == 2
+    assert all("refused" in reason for reason in ops.last.fell_back)
+
+
 def test_a_function_that_changes_what_it_refers_to_is_compiled_again(ops: GPUDSLOperations) -> None:
     chosen = rot90
     turn = lambda grid: chosen(grid)  # noqa: PLW0108 - a closure
