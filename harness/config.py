@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -17,6 +18,11 @@ MODE_NAMES: tuple[ModeName, ...] = get_args(ModeName)
 """All modes, the baseline first."""
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+GPU_MODES: frozenset[str] = frozenset({"parallel_gpu", "eager_gpu"})
+MIN_GPU_MODE_S = 5.0
+"""Seconds that a GPU mode lasts at least by default: NVML's utilization averages over 1/6 to 1 s."""
+_TARGETS = ("minimum", "target", "stretch")
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?")
 
 
@@ -25,7 +31,7 @@ class ConfigError(ValueError):
 
 
 class Config(BaseModel):
-    """What a run does. README lists the keys; each field's description is what it says there."""
+    """What a run does. docs/configuration.md lists the keys; each field's description is what it says there."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -57,12 +63,42 @@ class Config(BaseModel):
     min_block_s: PositiveFloat = Field(0.1, description="seconds that a timed block lasts at least")
     min_blocks: PositiveInt = Field(6, description="timed blocks of each mode at least")
     max_blocks: PositiveInt = Field(50, description="timed blocks of each mode at most")
+    min_mode_s: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="seconds of timed blocks of each mode at least; null: 0 for modes on CPUs, 5 on GPUs"
+    )
     max_mode_s: PositiveFloat = Field(60.0, description="seconds of timed blocks after which a mode gets no more")
+    steady: PositiveFloat = Field(
+        0.05, description="spread of three warm-up blocks, relative to the quickest, at which a mode counts as warm"
+    )
+    max_warmup_s: PositiveFloat = Field(
+        5.0, description="seconds of warm-up blocks after which a mode is timed, steady or not"
+    )
     precision: PositiveFloat = Field(
         0.02, description="relative half-width of the median's interval at which a mode has blocks enough"
     )
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="of all intervals")
+    accuracy_samples: Annotated[int, Field(ge=0)] = Field(
+        8, description="evaluations of each timed block whose outputs are compared with the reference's"
+    )
     profile: bool = Field(True, description="count and time each primitive in a pass of its own")
+    accelerator: str | None = Field(None, description="what Kaggle calls the machine to run on; null: not for Kaggle")
+    expected_devices: list[Annotated[str, Field(min_length=1)]] = Field(
+        default=[], description="names of the GPUs that the run is meant for, one for each; none: whatever is there"
+    )
+    min_gpu_utilization: Share = Field(0.5, description="of each GPU while a GPU mode is timed, at least")
+    target_gpu_utilization: Share = Field(0.8, description="of each GPU while a GPU mode is timed, aimed at")
+    min_device_share: Share = Field(0.95, description="of all executions of primitives, on devices at least")
+    max_fallback_share: Share = Field(0.01, description="of a GPU mode's evaluations, left to the reference at most")
+    min_kernel_share: Share = Field(0.3, description="of a GPU mode's wall time, spent in kernels at least")
+    min_scaling_efficiency: Share = Field(
+        0.85, description="speedup of all devices over one, divided by their number, at least"
+    )
+    speedup_minimum: PositiveFloat | None = Field(None, description="over sequential, of one GPU; below it a run fails")
+    speedup_target: PositiveFloat | None = Field(None, description="over sequential, of one GPU, aimed at")
+    speedup_stretch: PositiveFloat | None = Field(None, description="over sequential, of one GPU, the best hoped for")
+    speedup_all_minimum: PositiveFloat | None = Field(None, description="likewise of all GPUs together")
+    speedup_all_target: PositiveFloat | None = Field(None, description="likewise of all GPUs together")
+    speedup_all_stretch: PositiveFloat | None = Field(None, description="likewise of all GPUs together")
     results_dir: str = Field("results", description="where run folders are made")
     run_dir: str | None = Field(None, description="the folder of this run; null: a new one in results_dir")
 
@@ -81,11 +117,32 @@ class Config(BaseModel):
                 f"min_blocks x min_block_s is {self.min_blocks * self.min_block_s:g} s, more than max_mode_s "
                 f"({self.max_mode_s:g} s)"
             )
+        if (self.min_mode_s or 0.0) > self.max_mode_s:
+            problems.append(f"min_mode_s ({self.min_mode_s:g} s) is above max_mode_s ({self.max_mode_s:g} s)")
+        if self.min_gpu_utilization > self.target_gpu_utilization:
+            problems.append(
+                f"min_gpu_utilization ({self.min_gpu_utilization:g}) is above target_gpu_utilization "
+                f"({self.target_gpu_utilization:g})"
+            )
+        for scope in ("speedup", "speedup_all"):
+            names = [f"{scope}_{level}" for level in _TARGETS]
+            given = [(name, value) for name in names if (value := getattr(self, name)) is not None]
+            problems += [
+                f"{lower} ({least:g}) is above {upper} ({most:g})"
+                for (lower, least), (upper, most) in pairwise(given)
+                if least > most
+            ]
         if isinstance(self.tasks, list) and not self.tasks:
             problems.append("tasks: an empty list leaves nothing to run; null means all")
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def least_mode_s(self, mode: str) -> float:
+        """Return the seconds of timed blocks that a mode gets at least: ``min_mode_s``, or its class's default."""
+        if self.min_mode_s is not None:
+            return self.min_mode_s
+        return min(MIN_GPU_MODE_S, self.max_mode_s) if mode in GPU_MODES else 0.0
 
 
 def make_config(values: Mapping[str, Any], origin: str) -> Config:

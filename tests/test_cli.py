@@ -35,6 +35,7 @@ def config(tmp_path_factory) -> Path:
     path.write_text(
         f"data: {folder / 'data.json'}\nprograms: [{folder / 'mine.py'}, {folder / 'broken.py'}]\n"
         "modes: [sequential, parallel_cpu, parallel_gpu]\nworkers: 2\n"
+        "max_warmup_s: 0.1\n"
         f"min_block_s: 0.02\nmin_blocks: 2\nmax_blocks: 4\nmax_mode_s: 1.0\nresults_dir: {folder / 'results'}\n"
     )
     (folder / "broken.py").write_text("from dsl import *\nx = rot9\n")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.config import Config, ConfigError, make_config, parse_change, read_config, to_yaml
 
-CONFIGS = Path(__file__).parent.parent / "configs"
+ROOT = Path(__file__).parent.parent
+CONFIGS = ROOT / "configs"
 
 
 def refused(**values) -> str:
@@ -26,7 +29,46 @@ def test_shipped_configurations_are_good(path):
 
 
 def test_there_are_shipped_configurations():
-    assert (CONFIGS / "local.yaml") in set(CONFIGS.glob("*.yaml"))
+    assert {path.stem for path in CONFIGS.glob("*.yaml")} >= {"local", "l4x4", "t4x2", "p100", "h200"}
+
+
+@pytest.mark.parametrize(
+    ("name", "accelerator", "devices", "targets"),
+    [
+        ("l4x4", "NvidiaL4", ["NVIDIA L4"] * 4, (9.35, 35.0)),
+        ("t4x2", "NvidiaTeslaT4", ["Tesla T4"] * 2, (9.69, 18.0)),
+        ("p100", "NvidiaTeslaP100", ["Tesla P100-PCIE-16GB"], (7.64, None)),
+        ("h200", None, ["NVIDIA H200"], (None, None)),
+    ],
+)
+def test_what_runs_on_gpus_are_held_to(name, accelerator, devices, targets):
+    config = read_config(CONFIGS / f"{name}.yaml")
+    assert (config.accelerator, config.expected_devices) == (accelerator, devices)
+    assert (config.speedup_minimum, config.speedup_target) == (5.0, 7.0)
+    assert (config.speedup_stretch, config.speedup_all_target) == targets
+    assert (config.min_gpu_utilization, config.target_gpu_utilization) == (0.5, 0.8)
+    assert config.min_scaling_efficiency == 0.85
+    assert {"sequential", "parallel_gpu"} <= set(config.modes)
+    assert config.least_mode_s("parallel_gpu") == 5.0
+    assert config.min_block_s >= 1.0  # NVML averages over up to 1 s
+
+
+def test_every_key_is_documented_with_its_default():
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(.*?)` \| (.*) \|$", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE
+    )
+    documented = {key: (yaml.safe_load(default), meaning) for key, default, meaning in rows}
+    defaults = Config().model_dump()
+    assert documented == {k: (defaults[k], field.description) for k, field in Config.model_fields.items()}
+    assert len(rows) == len(documented)
+
+
+def test_the_least_time_of_a_mode_goes_by_its_class():
+    config = make_config({}, "here")
+    assert [config.least_mode_s(m) for m in ("sequential", "native_cpu", "eager_gpu")] == [0.0, 0.0, 5.0]
+    assert make_config({"max_mode_s": 3.0}, "here").least_mode_s("parallel_gpu") == 3.0
+    assert make_config({"min_mode_s": 2.0}, "here").least_mode_s("sequential") == 2.0
+    assert make_config({"min_mode_s": 0.0}, "here").least_mode_s("parallel_gpu") == 0.0
 
 
 @pytest.mark.parametrize(
@@ -36,6 +78,9 @@ def test_there_are_shipped_configurations():
         ("mode", "modes"),
         ("worker", "workers"),
         ("timeout_s", "program_timeout_s"),
+        ("speedup_minimun", "speedup_minimum"),
+        ("expected_device", "expected_devices"),
+        ("min_gpu_utilisation", "min_gpu_utilization"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(key, nearest):
@@ -85,6 +130,16 @@ def test_an_unknown_key_that_is_like_none():
         ("name", ""),
         ("name", "-x"),
         ("data", None),
+        ("min_mode_s", -1.0),
+        ("accuracy_samples", -1),
+        ("accuracy_samples", 1.5),
+        ("min_gpu_utilization", 50),  # a percentage
+        ("max_fallback_share", -0.1),
+        ("speedup_minimum", 0.0),
+        ("speedup_target", "7x"),
+        ("expected_devices", "Tesla T4"),
+        ("accelerator", 4),
+        ("steady", 0.0),
     ],
 )
 def test_wrong_types_and_values(key, value):
@@ -118,6 +173,13 @@ def test_impossible_combinations():
     assert "20 s, more than max_mode_s (10 s)" in refused(min_blocks=10, min_block_s=2.0, max_mode_s=10.0)
     assert "'sequential' is there twice" in refused(modes=["sequential", "parallel_cpu", "sequential"])
     assert "null means all" in refused(tasks=[])
+    assert "min_mode_s (9 s) is above max_mode_s (8 s)" in refused(min_mode_s=9.0, max_mode_s=8.0)
+    assert "min_gpu_utilization (0.9) is above target_gpu_utilization (0.8)" in refused(min_gpu_utilization=0.9)
+    assert "speedup_minimum (8) is above speedup_stretch (7)" in refused(speedup_minimum=8.0, speedup_stretch=7.0)
+    message = refused(speedup_all_minimum=3.0, speedup_all_target=2.0, speedup_all_stretch=1.0)
+    assert "speedup_all_minimum (3) is above speedup_all_target (2)" in message
+    assert "speedup_all_target (2) is above speedup_all_stretch (1)" in message
+    assert "speedup_all_target" not in refused(speedup_minimum=8.0, speedup_target=7.0, speedup_all_target=6.0)
 
 
 def test_all_problems_are_told_at_once():

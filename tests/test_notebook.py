@@ -30,6 +30,7 @@ SETTINGS = {
     "modes": ["sequential", "parallel_cpu", "parallel_gpu"],
     "workers": 2,
     "min_block_s": 0.02,
+    "max_warmup_s": 0.1,
     "min_blocks": 2,
     "max_blocks": 3,
     "max_mode_s": 1.0,

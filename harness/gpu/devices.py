@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 from functools import cache
 from typing import Any
 
 from harness.gpu.device import CudaUnavailable, DeviceMachine
 from harness.vm import native
+from harness.vm.cuda import CudaEngine
 
 VARIABLE = "HARNESS_GPUS"
 """Environment variable that limits the devices: numbers with commas, e.g. ``0,2``; ``none`` for none of them."""
@@ -75,14 +75,10 @@ def open_devices() -> list[DeviceMachine]:
         CudaUnavailable: there is none, or one of them cannot be used; the message says why and what to do.
     """
     numbers = device_numbers()
-    try:
-        cuda = importlib.import_module("harness.vm.cuda")
-    except ModuleNotFoundError as error:
-        raise CudaUnavailable(f"this version has no machine for CUDA devices: {error}") from error
     opened: list[DeviceMachine] = []
     try:
         for number in numbers:
-            opened.append(cuda.CudaEngine(number))
+            opened.append(CudaEngine(number))
     except BaseException:
         for machine in opened:
             machine.close()
@@ -94,8 +90,6 @@ def unavailable() -> str | None:
     """Return why no CUDA device can be used; None if one can, as far as can be told without using it."""
     try:
         device_numbers()
-        if importlib.util.find_spec("harness.vm.cuda") is None:
-            return "this version has no machine for CUDA devices"
     except CudaUnavailable as error:
         return str(error)
     return native.unavailable()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -15,9 +18,11 @@ import psutil
 import pynvml
 
 import harness
+from harness.measure.cpu import affinity, frequency_mhz, governor
 
 PACKAGES = (
     "numpy",
+    "scipy",
     "pandas",
     "pyarrow",
     "matplotlib",
@@ -29,12 +34,14 @@ PACKAGES = (
     "cupy-cuda12x",
     "cupy-cuda13x",
     "kaggle",
+    "psutil",
+    "pyyaml",
 )
 
 
 def usable_cpus() -> int:
     """Return how many CPUs this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(affinity())
 
 
 def package_versions() -> dict[str, str | None]:
@@ -49,28 +56,81 @@ def package_versions() -> dict[str, str | None]:
 
 
 def gpus() -> dict[str, Any]:
-    """Ask NVML for the GPUs: ``available``, ``reason`` where there are none, ``driver``, and ``devices``."""
+    """Ask NVML for the GPUs; docs/results.md has the keys. What it does not tell is None, and ``unknown`` says why."""
+    nothing: dict[str, Any] = {"available": False, "driver": None, "cuda": None, "devices": [], "unknown": {}}
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        return {"available": False, "reason": f"no NVML: {error}", "driver": None, "devices": []}
+    except Exception as error:  # the bindings of some versions raise more than NVMLError
+        return nothing | {"reason": f"no NVML: {_why(error)}"}
     try:
-        devices = []
-        for number in range(pynvml.nvmlDeviceGetCount()):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(number)
-            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-            major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
-            name = pynvml.nvmlDeviceGetName(handle)
-            devices.append(
-                {"name": str(name), "memory_bytes": int(memory.total), "compute_capability": f"{major}.{minor}"}
-            )
-        driver = str(pynvml.nvmlSystemGetDriverVersion())
-    except pynvml.NVMLError as error:
-        return {"available": False, "reason": f"NVML failed: {error}", "driver": None, "devices": []}
+        count = pynvml.nvmlDeviceGetCount()
+        unknown: dict[str, str] = {}
+        facts = _ask({"driver": _driver, "cuda": _cuda_of_driver}, unknown)
+        devices = [_gpu(number) for number in range(count)]
+    except Exception as error:
+        return nothing | {"reason": f"NVML failed: {_why(error)}"}
     finally:
-        pynvml.nvmlShutdown()
+        with suppress(Exception):  # a driver that is gone has nothing to be let go of
+            pynvml.nvmlShutdown()
     reason = None if devices else "NVML sees no device"
-    return {"available": bool(devices), "reason": reason, "driver": driver, "devices": devices}
+    return {"available": bool(devices), "reason": reason, **facts, "devices": devices, "unknown": unknown}
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, pynvml.NVMLError) else f"{type(error).__name__}: {error}"
+
+
+def _ask(questions: Mapping[str, Callable[[], Any]], unknown: dict[str, str]) -> dict[str, Any]:
+    """Answer each question, or put the reason why there is no answer into ``unknown``."""
+    answers: dict[str, Any] = {}
+    for key, question in questions.items():
+        try:
+            answers[key] = question()
+        except Exception as error:  # any call may be missing from a driver, or not be supported by a device
+            answers[key], unknown[key] = None, _why(error)
+    return answers
+
+
+def _driver() -> str:
+    return str(pynvml.nvmlSystemGetDriverVersion())
+
+
+def _cuda_of_driver() -> str:
+    """Return the newest CUDA that the driver runs."""
+    version = pynvml.nvmlSystemGetCudaDriverVersion_v2()
+    return f"{version // 1000}.{version % 1000 // 10}"
+
+
+def _gpu(number: int) -> dict[str, Any]:
+    """Return what NVML tells of a device; clocks in MHz, power in W."""
+    unknown: dict[str, str] = {}
+
+    def asked(name: str, *arguments: Any) -> Any:
+        return getattr(pynvml, name)(pynvml.nvmlDeviceGetHandleByIndex(number), *arguments)
+
+    def clock(kind: int, name: str = "nvmlDeviceGetClockInfo") -> Callable[[], int]:
+        return lambda: int(asked(name, kind))
+
+    limits = "nvmlDeviceGetPowerManagementLimitConstraints"
+    facts = _ask(
+        {
+            "name": lambda: str(asked("nvmlDeviceGetName")),
+            "uuid": lambda: str(asked("nvmlDeviceGetUUID")),
+            "memory_bytes": lambda: int(asked("nvmlDeviceGetMemoryInfo").total),
+            "compute_capability": lambda: ".".join(map(str, asked("nvmlDeviceGetCudaComputeCapability"))),
+            "sm_clock_mhz": clock(pynvml.NVML_CLOCK_SM),
+            "memory_clock_mhz": clock(pynvml.NVML_CLOCK_MEM),
+            "max_sm_clock_mhz": clock(pynvml.NVML_CLOCK_SM, "nvmlDeviceGetMaxClockInfo"),
+            "max_memory_clock_mhz": clock(pynvml.NVML_CLOCK_MEM, "nvmlDeviceGetMaxClockInfo"),
+            "power_limit_w": lambda: asked("nvmlDeviceGetPowerManagementLimit") / 1000,
+            "default_power_limit_w": lambda: asked("nvmlDeviceGetPowerManagementDefaultLimit") / 1000,
+            "power_limits_w": lambda: [limit / 1000 for limit in asked(limits)],
+            "persistence_mode": lambda: bool(asked("nvmlDeviceGetPersistenceMode")),
+            "ecc": lambda: bool(asked("nvmlDeviceGetEccMode")[0]),
+        },
+        unknown,
+    )
+    return {**facts, "unknown": unknown}
 
 
 def git_state() -> dict[str, Any]:
@@ -110,6 +170,11 @@ def describe_environment(command: str) -> dict[str, Any]:
             "version": platform.python_version(),
             "implementation": platform.python_implementation(),
             "hash_seed": os.environ.get("PYTHONHASHSEED", "random"),
+            "garbage_collection": {
+                "enabled": gc.isenabled(),
+                "thresholds": list(gc.get_threshold()),
+                "in_workers": "enabled; what was loaded is frozen; collections are counted (blocks.parquet)",
+            },
             "optimized": sys.flags.optimize,
         },
         "platform": {"system": platform.system(), "release": platform.release(), "machine": platform.machine()},
@@ -118,6 +183,9 @@ def describe_environment(command: str) -> dict[str, Any]:
             "logical": psutil.cpu_count() or 0,
             "physical": psutil.cpu_count(logical=False) or 0,
             "affinity": usable_cpus(),
+            "cpus": affinity(),
+            "frequency_mhz": frequency_mhz(),
+            "governor": governor(),
             "load_average": [round(load, 2) for load in os.getloadavg()],
         },
         "memory_bytes": psutil.virtual_memory().total,

@@ -38,6 +38,10 @@ class Run:
         timings: one row per (mode, block, program); ``seconds`` is summed over workers.
         modes: one row per requested mode.
         primitives: one row per (mode, program, primitive); ``seconds`` is instrumented self time.
+        accuracy: one row per evaluation drawn of a timed block; ``equal`` to the reference's output or not.
+        devices: one row per (mode, CUDA device); empty without a GPU, like the two that follow.
+        device_blocks: one row per (mode, timed block, device): kernel seconds by CUDA events, bytes each way.
+        opcodes: one row per (mode, device, opcode): counters from the device's own memory, over the timed blocks.
         missing: file name -> why its data is not here. A frame whose file is missing has no rows.
     """
 
@@ -51,6 +55,10 @@ class Run:
     timings: pd.DataFrame
     modes: pd.DataFrame
     primitives: pd.DataFrame
+    accuracy: pd.DataFrame
+    devices: pd.DataFrame
+    device_blocks: pd.DataFrame
+    opcodes: pd.DataFrame
     missing: dict[str, str]
 
     @property
@@ -102,7 +110,7 @@ def load_run(folder: Path) -> Run:
             f"{folder / 'run.json'}: schema {schema!r}, and this version reads schema {VERSION}; "
             "use the version of the harness that wrote the folder (environment.json names it)"
         )
-    frames = {name: _load_frame(folder / f"{name}.parquet", missing) for name in TABLES if name not in OPTIONAL}
+    frames = {name: _load_frame(folder / f"{name}.parquet", missing) for name in TABLES}
     return Run(
         folder=folder,
         config=mappings["config.yaml"],
@@ -146,7 +154,8 @@ def _load_frame(path: Path, missing: dict[str, str]) -> pd.DataFrame:
                 raise ValueError(f"column {column} is not {dtype}: {error}") from error
         return frame
     except FileNotFoundError:
-        missing[path.name] = "is not there"
+        if path.stem not in OPTIONAL:
+            missing[path.name] = "is not there"
     except (OSError, ValueError) as error:
         # pyarrow's errors are ValueErrors or OSErrors too.
         missing[path.name] = f"cannot be read: {error}"

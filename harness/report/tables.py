@@ -71,8 +71,10 @@ def mode_table(run: Run) -> pd.DataFrame:
     geometric_mean_speedup over programs_compared programs; overhead (median of the share of the workers' time
     that went into no evaluation); compared and mismatches (outputs against the sequential reference);
     first_calls, fell_back and fell_back_reasons (evaluations of the first pass; those that the mode left to the
-    reference, and a mapping from each reason to how many; null for a mode of the reference); stop_rule. Measured
-    columns are NaN for a mode that was not measured.
+    reference, and a mapping from each reason to how many; null for a mode of the reference); stop_rule;
+    warmup_blocks, warmup_s and warmup_rule; harness_overhead (median share of the workers' time in blocks that was
+    neither evaluation nor waiting for other workers); sampled and sampled_different (outputs of timed blocks that were
+    compared with the reference's, and those that differ). Measured columns are NaN for a mode that was not measured.
     """
     return pd.DataFrame([_mode_row(run, mode) for mode in requested_modes(run)], columns=_MODE_COLUMNS)
 
@@ -84,6 +86,7 @@ _MODE_COLUMNS = [
     *("speedup", "speedup_low", "speedup_high", "speedup_full_range"),
     *("geometric_mean_speedup", "programs_compared", "overhead", "compared", "mismatches"),
     *("first_calls", "fell_back", "fell_back_reasons", "stop_rule"),
+    *("warmup_blocks", "warmup_s", "warmup_rule", "harness_overhead", "sampled", "sampled_different"),
 ]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
 from queue import SimpleQueue
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from harness.batt.loader import load_programs
@@ -14,12 +15,22 @@ from harness.gpu.batch import Batcher
 from harness.gpu.context import BatchContext, Stopped, batch_dsl_context
 from harness.gpu.device import DeviceMachine
 from harness.gpu.devices import open_devices
-from harness.gpu.interception import direct
 from harness.gpu.sharing import MultiDevice
 from harness.run.mode import Block, ModeFailed, joined
 from harness.run.pool import WorkerPool
 from harness.run.screening import is_harmless
-from harness.run.worker import ERROR_LENGTH, Job, Outcome, ProgramTiming, Span, Status, digest_of
+from harness.run.worker import (
+    ERROR_LENGTH,
+    NOTHING_DRAWN,
+    Draw,
+    Job,
+    KeptOutput,
+    Outcome,
+    ProgramTiming,
+    Span,
+    Status,
+    digest_of,
+)
 
 _LOG = logging.getLogger(__name__)
 _LEAST_THREADS = 32  # they wait most of the time, and a batch has one call of each
@@ -60,7 +71,9 @@ class EagerMode:
         self._doubtful = [e for e, (p, _) in enumerate(workload.evaluations) if workload.programs[p].module in doubtful]
         self._excluded: frozenset[int] = frozenset()
         self._unfinished: set[int] = set()
-        self._running: Generator[Outcome, None, None] | None = None  # of check, which may be left before it is done
+        self._running: Generator[tuple[int, Outcome, Any], None, None] | None = (
+            None  # of check, which may be left before it is done
+        )
         self.machine = MultiDevice(open_devices() if devices is None else devices)
         self._batcher = Batcher(self.machine)
 
@@ -75,8 +88,8 @@ class EagerMode:
         found: list[Outcome] = []
         rest = [e for e in range(len(self._job.workload.evaluations)) if e not in self._unfinished]
         self._running = self._run(rest)
-        for outcome in self._running:
-            found.append(outcome)
+        for _, outcome, output in self._running:
+            found.append(self._finished(outcome, output))
             if len(found) == _CHECKED_TOGETHER:
                 yield found
                 found = []
@@ -86,31 +99,41 @@ class EagerMode:
         """See ``Mode``."""
         self._excluded = excluded
 
-    def block(self, passes: int) -> Block:
+    def block(self, passes: int, draw: Draw = NOTHING_DRAWN) -> Block:
         """See ``Mode``; what the devices did is in the block, an evaluation of theirs being a call."""
         self._require_device()
         left_out = self._excluded | self._unfinished
         kept = [e for e in range(len(self._job.workload.evaluations)) if e not in left_out]
+        drawn = {draw.turn * len(kept) + place for place, e in enumerate(kept) if e in draw.evaluations}
         self.machine.work()  # of what was not timed
         programs = [program for program, _ in self._job.workload.evaluations]
-        start = perf_counter()
-        timings = [
-            [ProgramTiming(programs[outcome.evaluation], 1, outcome.seconds)]
-            for outcome in self._run(kept * passes, digests=False)
-        ]
-        wall = perf_counter() - start
+        timings: list[list[ProgramTiming]] = []
+        outputs: list[tuple[Outcome, Any]] = []
+        start, cpu = perf_counter(), process_time()
+        for place, outcome, output in self._run(kept * passes):
+            timings.append([ProgramTiming(programs[outcome.evaluation], 1, outcome.seconds)])
+            if place in drawn:
+                outputs.append((outcome, output))
+        wall, cpu = perf_counter() - start, process_time() - cpu
         self._require_device()
-        return Block(wall, joined(timings), self.machine.work())
+        finished = [self._finished(outcome, output) for outcome, output in outputs]
+        return Block(
+            wall,
+            joined(timings),
+            cpu_s=cpu,
+            outputs=tuple(KeptOutput(own.evaluation, own.status, digest=own.digest) for own in finished),
+            devices=self.machine.work(),
+        )
 
     def _require_device(self) -> None:
         if self._batcher.lost is not None:
             raise ModeFailed(self._batcher.lost)
 
-    def _run(self, evaluations: Sequence[int], digests: bool = True) -> Generator[Outcome, None, None]:
-        """Evaluate in threads, and yield what became of each as it is known."""
-        waiting = iter(evaluations)
+    def _run(self, evaluations: Sequence[int]) -> Generator[tuple[int, Outcome, Any], None, None]:
+        """Evaluate in threads, and yield place, outcome without a digest, and output of each as it is known."""
+        waiting = iter(enumerate(evaluations))
         lock = threading.Lock()
-        done: SimpleQueue[Outcome | BaseException] = SimpleQueue()
+        done: SimpleQueue[tuple[int, Outcome, Any] | BaseException] = SimpleQueue()
         context = batch_dsl_context(self._batcher, size=self.workers)
 
         def serve() -> None:
@@ -118,10 +141,11 @@ class EagerMode:
                 with context.worker():
                     while True:
                         with lock:
-                            evaluation = next(waiting, None)
-                        if evaluation is None:
+                            following = next(waiting, None)
+                        if following is None:
                             return
-                        done.put(self._evaluate(context, evaluation, digests))
+                        place, evaluation = following
+                        done.put((place, *self._evaluate(context, evaluation)))
             except Stopped:
                 pass
             except BaseException as error:  # of ours
@@ -134,23 +158,23 @@ class EagerMode:
                 for thread in threads:
                     thread.start()
                 for _ in evaluations:
-                    outcome = done.get()
-                    if isinstance(outcome, BaseException):
-                        raise outcome
-                    yield outcome
+                    found = done.get()
+                    if isinstance(found, BaseException):
+                        raise found
+                    yield found
             finally:
                 context.stop()
                 for thread in threads:
                     if thread.ident is not None:
                         thread.join()
 
-    def _evaluate(self, context: BatchContext, evaluation: int, digests: bool) -> Outcome:
+    def _evaluate(self, context: BatchContext, evaluation: int) -> tuple[Outcome, Any]:
         workload = self._job.workload
         program, position = workload.evaluations[evaluation]
         arguments = workload.arguments(evaluation)
         status: Status = "ok"
         output: Any = None
-        error, digest, equal = None, None, None
+        error, equal = None, None
         start = perf_counter()
         with context.tally() as tally:
             try:
@@ -160,17 +184,20 @@ class EagerMode:
             except BaseException as raised:  # a program may raise anything
                 status, error = "failed", f"{type(raised).__name__}: {raised}"[:ERROR_LENGTH]
         seconds = perf_counter() - start
-        with direct():
-            if digests and status == "ok":
-                try:
-                    digest = digest_of(output)
-                except TypeError as raised:
-                    status, error = "failed", f"TypeError: {raised}"[:ERROR_LENGTH]
-            expected = workload.samples[position].output
-            if expected is not None and workload.programs[program].kind == "solver":
-                equal = status == "ok" and output == expected
-        outcome = Outcome(evaluation, status, error, equal, digest, seconds)
-        return outcome.because(next(iter(tally.fell_back))) if tally.fell_back else outcome
+        expected = workload.samples[position].output
+        if expected is not None and workload.programs[program].kind == "solver":
+            equal = status == "ok" and output == expected
+        outcome = Outcome(evaluation, status, error, equal, None, seconds)
+        return outcome.because(next(iter(tally.fell_back))) if tally.fell_back else outcome, output
+
+    def _finished(self, outcome: Outcome, output: Any) -> Outcome:
+        """Return an outcome with the digest of its output; it failed where that is no value of the DSL."""
+        if outcome.status != "ok":
+            return outcome
+        try:
+            return replace(outcome, digest=digest_of(output))
+        except TypeError as raised:
+            return replace(outcome, status="failed", error=f"TypeError: {raised}"[:ERROR_LENGTH])
 
     def close(self) -> None:
         """See ``Mode``."""

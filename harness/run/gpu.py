@@ -11,7 +11,7 @@ from harness.gpu.sharing import MultiDevice
 from harness.run.mode import Block, ModeFailed
 from harness.run.native import NativeMode
 from harness.run.pool import WorkerPool
-from harness.run.worker import Job, Outcome, Span
+from harness.run.worker import NOTHING_DRAWN, Draw, Job, Outcome, Span
 from harness.vm.engine import Engine
 
 
@@ -66,13 +66,13 @@ class GpuMode(NativeMode):
             for outcomes in self._pool.check([Span(e, e + 1) for e in sorted(open_)]):
                 yield [outcome.because(self._left[outcome.evaluation]) for outcome in outcomes]
 
-    def block(self, passes: int) -> Block:
+    def block(self, passes: int, draw: Draw = NOTHING_DRAWN) -> Block:
         """See ``Mode``; what the devices did is in the block."""
         if self._failure is not None:
             raise ModeFailed(self._failure)
         self.machine.work()  # of what was not timed
         try:
-            block = super().block(passes)
+            block = super().block(passes, draw)
         except AllDevicesFailed as error:
             self._failure = str(error)
             raise ModeFailed(self._failure) from error

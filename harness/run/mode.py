@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.gpu.device import DeviceWork
-from harness.run.worker import Outcome, ProgramTiming
+from harness.run.worker import NOTHING_DRAWN, Draw, KeptOutput, Outcome, ProgramTiming
 
 
 class ModeFailed(Exception):
@@ -21,11 +21,21 @@ class Block:
     Attributes:
         wall_s: seconds from the first evaluation given out to the last result, monotonic clock.
         timings: seconds in each program's evaluations, summed over workers.
+        waiting_s: worker seconds after a worker's last evaluation until the last of all: what dividing the work costs;
+            None where it is not known.
+        cpu_s: seconds of CPU time that the workers got; less than the time inside evaluations where they had to wait
+            for a CPU. None where it is not known.
+        collections: garbage collections of the workers while they evaluated; None where there are none to count.
+        outputs: status and digest of what was drawn.
         devices: what each CUDA device did, where the mode uses any.
     """
 
     wall_s: float
     timings: tuple[ProgramTiming, ...]
+    waiting_s: float | None = None
+    cpu_s: float | None = None
+    collections: int | None = None
+    outputs: tuple[KeptOutput, ...] = ()
     devices: tuple[DeviceWork, ...] = ()
 
     @property
@@ -61,8 +71,13 @@ class Mode(Protocol):
             excluded: evaluations to leave out, because they do not finish.
         """
 
-    def block(self, passes: int) -> Block:
+    def block(self, passes: int, draw: Draw = NOTHING_DRAWN) -> Block:
         """Evaluate all that is not excluded ``passes`` times, timed.
+
+        Args:
+            passes: how often.
+            draw: evaluations whose outputs are kept as the block computes them; their digests are taken when the
+                clock has stopped.
 
         Raises:
             WorkersDied, EvaluationLost: if an evaluation that finished before does not now.

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 
 from harness.batt.loader import load_programs
 from harness.run.mode import Block, joined
 from harness.run.pool import WorkerPool
-from harness.run.reference import plan_spans
+from harness.run.reference import drawn_outputs, plan_spans
 from harness.run.screening import untraceable
-from harness.run.worker import Job, Outcome, ProgramTiming, Span, Status, digest_of, time_span
+from harness.run.worker import (
+    NOTHING_DRAWN,
+    Draw,
+    Job,
+    KeptOutput,
+    Outcome,
+    ProgramTiming,
+    Span,
+    SpanTiming,
+    Status,
+    digest_of,
+)
 from harness.vm.engine import REASONS, Engine, Evaluation
 from harness.vm.native import EQUAL, FAILED, NOT_HANDLED, OK, UNKNOWN
 
@@ -86,25 +97,55 @@ class NativeMode:
         if self._pool is not None:
             self._pool.start()
 
-    def block(self, passes: int) -> Block:
-        """See ``Mode``; outputs are compared with the expected ones, and not fetched."""
-        parts: list[list[ProgramTiming]] = []
+    def block(self, passes: int, draw: Draw = NOTHING_DRAWN) -> Block:
+        """See ``Mode``; outputs are compared with the expected ones, and not fetched.
+
+        What is drawn is evaluated once more within the block, with its outputs; status and equality have to be those
+        of the evaluation without.
+        """
+        parts: list[Sequence[ProgramTiming]] = []
+        spans_done: list[SpanTiming] = []
+        positions = np.flatnonzero(np.isin(self._numbers, list(draw.evaluations)))
+        drawn = self._numbers[positions].tolist()
+        timed: Evaluation | None = None
+        fetched: Evaluation | None = None
         pairs = self._pairs[self._numbers]
         nanoseconds = np.zeros(len(pairs), np.uint64)
-        start = perf_counter()
-        for _ in range(passes):
+        start, cpu = perf_counter(), process_time()
+        for turn in range(passes):
             found = self._engine.evaluate(pairs, timed=True, fallback=False)
             assert found.nanoseconds is not None
             nanoseconds += found.nanoseconds
+            if drawn and turn == draw.turn:
+                timed = found
+                fetched = self._engine.evaluate(self._pairs[drawn], outputs=True, timed=True, fallback=False)
         if self._pool is not None and not self._excluded.issuperset(self._left):
             handled = frozenset(self._numbers.tolist()) | self._excluded
-            spans = plan_spans(self._costs, handled, self._processes, passes)
-            parts += [timings for _, timings in self._pool.map(time_span, spans)]
+            spans = plan_spans(self._costs, handled, self._processes, passes, draw)
+            spans_done = self._pool.time(spans)
         wall = perf_counter() - start
+        cpu = process_time() - cpu + sum(part.cpu_s for part in spans_done)
         counts = np.bincount(pairs[:, 0]) * passes
         seconds = np.bincount(pairs[:, 0], weights=nanoseconds * 1e-9)
         parts.append([ProgramTiming(int(p), int(counts[p]), float(seconds[p])) for p in np.flatnonzero(counts)])
-        return Block(wall, joined(parts))
+        parts += [part.timings for part in spans_done]
+        outputs: list[KeptOutput] = []
+        if timed is not None and fetched is not None:
+            assert fetched.nanoseconds is not None
+            each = zip(fetched.programs.tolist(), fetched.nanoseconds.tolist(), strict=True)
+            parts += [[ProgramTiming(program, 1, own * 1e-9)] for program, own in each]
+            for k, (evaluation, position) in enumerate(zip(drawn, positions.tolist(), strict=True)):
+                same = timed.status[position] == fetched.status[k] and timed.equal[position] == fetched.equal[k]
+                outputs.append(self._kept(fetched, k, evaluation) if same else KeptOutput(evaluation, "failed"))
+        if self._pool is not None:
+            outputs += drawn_outputs(self._pool, spans_done)
+        return Block(wall, joined(parts), cpu_s=cpu, outputs=tuple(outputs))
+
+    def _kept(self, found: Evaluation, k: int, evaluation: int) -> KeptOutput:
+        """Return what became of the k-th pair; one that is no longer handled counts as failed."""
+        if found.status[k] != OK:
+            return KeptOutput(evaluation, "failed")
+        return KeptOutput(evaluation, "ok", digest=digest_of(found.output(k)))
 
     def handled(self, left_out: Collection[int]) -> tuple[Engine, list[tuple[int, int]]]:
         """Return the engine and the pairs that it evaluates itself, without those of the evaluations ``left_out``."""

@@ -12,7 +12,7 @@ import os
 import pickle
 import signal
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -21,13 +21,25 @@ from time import monotonic
 from types import TracebackType
 from typing import Self, TypeVar
 
-from harness.run.worker import IDLE, SLOT_FIELDS, Job, Outcome, Span, check, meet, start_worker
+from harness.run.worker import (
+    IDLE,
+    SLOT_FIELDS,
+    Job,
+    Outcome,
+    Span,
+    SpanTiming,
+    check,
+    meet,
+    start_worker,
+    time_shared,
+)
 
 _LOG = logging.getLogger(__name__)
 _LOOK_S = 0.5  # between looks for workers that hang
 _GRACE_S = 1.0  # beyond its limit that an evaluation may go on before its worker is killed
 _IN_FLIGHT = 2  # spans given out per worker: one under way, one waiting, so that none waits for the parent
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -71,7 +83,8 @@ class WorkerPool:
             context = get_context("spawn")  # a fork would inherit the threads of a notebook's kernel
             self._current = context.RawArray("q", [IDLE, 0] * self.workers)
             self._beats = context.RawArray("d", [0.0] * self.workers)
-            slots = (str(self._job_file), self._current, self._beats, context.Value("i", 0))
+            self._taken = context.Value("q", 0)
+            slots = (str(self._job_file), self._current, self._beats, context.Value("i", 0), self._taken)
             self._executor = ProcessPoolExecutor(self.workers, context, start_worker, slots)
         return self._executor
 
@@ -99,8 +112,8 @@ class WorkerPool:
                 _kill(process)
         return frozenset(hung)
 
-    def map(self, function: Callable[[Span], Result], spans: Iterable[Span]) -> Iterable[tuple[Span, Result]]:
-        """Yield each span with what a worker's function makes of it, in the order in which they are finished.
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterable[tuple[Item, Result]]:
+        """Yield each item, a span mostly, with what a worker's function makes of it, in the order of being finished.
 
         Raises:
             WorkersDied: if a worker dies or hangs; what was not yielded by then has to be asked for again.
@@ -108,13 +121,13 @@ class WorkerPool:
             RuntimeError: if workers die before they evaluate anything.
         """
         executor = self._start()
-        waiting = iter(spans)
-        running: dict[Future[Result], Span] = {}
+        waiting = iter(items)
+        running: dict[Future[Result], Item] = {}
         hung: frozenset[int] = frozenset()
         try:
             while True:
-                while len(running) < self.workers * _IN_FLIGHT and (span := next(waiting, None)) is not None:
-                    running[executor.submit(function, span)] = span
+                while len(running) < self.workers * _IN_FLIGHT and (item := next(waiting, None)) is not None:
+                    running[executor.submit(function, item)] = item
                 if not running:
                     return
                 done, _ = wait(running, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
@@ -126,6 +139,19 @@ class WorkerPool:
         finally:
             if running:  # left early: what is still under way must not run into what comes next
                 self._stop()
+
+    def time(self, spans: Sequence[Span]) -> list[SpanTiming]:
+        """Time spans, shared by all workers.
+
+        They take spans from each other and not from this process: a worker that waits for the next one, however
+        briefly, may lose its CPU to somebody else.
+
+        Raises:
+            WorkersDied, EvaluationLost, RuntimeError: as ``map``.
+        """
+        self._start()
+        self._taken.value = 0
+        return [part for _, parts in self.map(time_shared, [spans] * self.workers) for part in parts]
 
     def start(self) -> None:
         """Start all workers, so that no later call waits for one.

@@ -8,16 +8,57 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.config import Config
+from harness.measure.cpu import CpuUse, cpu_times
 from harness.measure.stats import median_interval
 from harness.run.mode import Block, Mode, ModeFailed
 from harness.run.pool import WorkersDied
-from harness.run.worker import EvaluationLost
+from harness.run.worker import NOTHING_DRAWN, Draw, EvaluationLost
 from harness.run.workload import Workload
 
 StopRule = Literal["precision", "time limit", "blocks"]
+WarmRule = Literal["steady", "time limit"]
+DrawFor = Callable[["Measured", frozenset[int]], Draw]
+"""Draws what the next block of a mode keeps the outputs of, given the evaluations that it leaves out."""
+STEADY_BLOCKS = 3
+"""Warm-up blocks in a row that have to agree."""
 _MOST_GROWTH = 20.0  # of the passes from one warm-up block to the next
 _MARGIN = 1.1  # by which blocks are planned to be longer than asked for
 _MOST_LOSSES = 5  # evaluations that stop finishing, after which a mode is given up
+
+
+@dataclass
+class WarmUp:
+    """How a mode was warmed up.
+
+    Attributes:
+        blocks: how many did not count.
+        seconds: that they took.
+        rule: what ended it; None while nothing has.
+        spread: of the last ``STEADY_BLOCKS`` that were long enough: (slowest - quickest) / quickest, by seconds per
+            evaluation; None where there were fewer.
+    """
+
+    blocks: int = 0
+    seconds: float = 0.0
+    rule: WarmRule | None = None
+    spread: float | None = None
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a timed block was measured under.
+
+    Attributes:
+        passes: how often it evaluated the workload.
+        began: seconds of ``perf_counter``.
+        draw: whose outputs it kept.
+        cpu: what the CPUs did meanwhile.
+    """
+
+    passes: int
+    began: float
+    draw: Draw
+    cpu: CpuUse
 
 
 @dataclass
@@ -30,6 +71,8 @@ class Measured:
         passes: how often a block evaluates the workload.
         left_out: evaluations that its blocks leave out; None while it is not prepared.
         blocks: those timed.
+        circumstances: of each of them.
+        warm_up: how it was warmed up.
         stop_rule: why there are no more; None while there are to be more, or the mode failed.
         failure: why it was given up; None if it was not.
         warnings: what a reader should know.
@@ -40,28 +83,57 @@ class Measured:
     passes: int = 1
     left_out: frozenset[int] | None = None
     blocks: list[Block] = field(default_factory=list)
+    circumstances: list[Circumstances] = field(default_factory=list)
+    warm_up: WarmUp = field(default_factory=WarmUp)
     stop_rule: StopRule | None = None
     failure: str | None = None
     warnings: list[str] = field(default_factory=list)
 
 
 def warm_up(measured: Measured, costs: Sequence[float], excluded: set[int], config: Config) -> None:
-    """Prepare a mode, run blocks that do not count, and set ``passes`` so that blocks are long enough.
+    """Prepare a mode, set ``passes`` so that blocks are long enough, and run blocks that do not count until steady.
+
+    Steady are the last ``STEADY_BLOCKS`` of the full length if their seconds per evaluation lie within
+    ``config.steady``, relative to the quickest.
 
     Args:
         measured: the mode.
         costs: seconds that each evaluation takes, roughly.
         excluded: evaluations that do not finish; those that stop finishing are added.
-        config: ``min_block_s`` is read.
+        config: ``min_block_s``, ``steady`` and ``max_warmup_s`` are read.
     """
-    while measured.failure is None:
-        block = _block(measured, costs, excluded)
-        if block is not None:
-            if block.wall_s >= config.min_block_s:
-                return
-            # A first block may be slow to start: go by one of the full length, and grow slowly enough to reach it.
-            growth = min(_MOST_GROWTH, _MARGIN * config.min_block_s / block.wall_s)
-            measured.passes = math.ceil(measured.passes * growth)
+    done = measured.warm_up
+    each: list[float] = []  # seconds per evaluation
+    while measured.failure is None and done.rule is None:
+        found = _block(measured, costs, excluded)
+        if found is None:
+            each = []
+            continue
+        block, _ = found
+        done.blocks += 1
+        done.seconds += block.wall_s
+        if _lengthen(measured, block, config):
+            each = []
+            continue
+        each = [*each[1 - STEADY_BLOCKS :], block.wall_s / block.evaluations]
+        if len(each) == STEADY_BLOCKS:
+            done.spread = max(each) / min(each) - 1
+            if done.spread <= config.steady:
+                done.rule = "steady"
+        if done.rule is None and done.seconds >= config.max_warmup_s:
+            done.rule = "time limit"
+
+
+def _lengthen(measured: Measured, block: Block, config: Config) -> bool:
+    """Have the next blocks do more if this one was too short; return whether it was."""
+    # So long that a mode which may have no more than max_blocks reaches its least time.
+    least = max(config.min_block_s, config.least_mode_s(measured.mode.name) / config.max_blocks)
+    if block.wall_s >= least:
+        return False
+    # A first block may be slow to start: go by one of the full length, and grow slowly enough to reach it.
+    growth = min(_MOST_GROWTH, _MARGIN * least / block.wall_s)
+    measured.passes = math.ceil(measured.passes * growth)
+    return True
 
 
 def run_rounds(
@@ -70,8 +142,13 @@ def run_rounds(
     excluded: set[int],
     config: Config,
     after_block: Callable[[Measured], None],
+    *,
+    draw_for: DrawFor = lambda _measured, _left_out: NOTHING_DRAWN,
 ) -> None:
     """Time blocks of all modes in turn, so that drift of the machine hits all alike, until each has enough.
+
+    A block that comes out too short counts, since leaving out the quick ones would make the mode look slow; those
+    after it do more.
 
     Args:
         modes: warmed up.
@@ -79,24 +156,33 @@ def run_rounds(
         excluded: evaluations that do not finish; those that stop finishing are added.
         config: the stopping rule.
         after_block: called when a block of a mode is done.
+        draw_for: draws what a block keeps the outputs of.
     """
     while running := [m for m in modes if m.stop_rule is None and m.failure is None]:
         for measured in running:
-            block = _block(measured, costs, excluded)
-            if block is not None:
+            found = _block(measured, costs, excluded, draw_for)
+            if found is not None:
+                block, circumstances = found
                 measured.blocks.append(block)
-                measured.stop_rule = _stop(measured.blocks, config)
+                measured.circumstances.append(circumstances)
+                _lengthen(measured, block, config)
+                measured.stop_rule = _stop(measured, config)
                 after_block(measured)
 
 
-def _block(measured: Measured, costs: Sequence[float], excluded: set[int]) -> Block | None:
+def _block(
+    measured: Measured, costs: Sequence[float], excluded: set[int], draw_for: DrawFor | None = None
+) -> tuple[Block, Circumstances] | None:
     """Run a block; None if an evaluation was lost in it, which is then left out of those to come, of every mode."""
     left_out = frozenset(excluded)
     if measured.left_out != left_out:
         measured.mode.prepare(costs, left_out)
         measured.left_out = left_out
+    draw = draw_for(measured, left_out) if draw_for else NOTHING_DRAWN
     try:
-        return measured.mode.block(measured.passes)
+        before = cpu_times()
+        block = measured.mode.block(measured.passes, draw)
+        return block, Circumstances(measured.passes, before.at, draw, before.until(cpu_times()))
     except ModeFailed as failed:
         measured.failure = str(failed)
         return None
@@ -115,13 +201,17 @@ def _block(measured: Measured, costs: Sequence[float], excluded: set[int]) -> Bl
     return None
 
 
-def _stop(blocks: Sequence[Block], config: Config) -> StopRule | None:
+def _stop(measured: Measured, config: Config) -> StopRule | None:
     """Return the rule by which a mode has blocks enough; None if it has not."""
+    blocks = measured.blocks
     seconds = [block.wall_s / block.evaluations for block in blocks]
+    spent = sum(block.wall_s for block in blocks)
+    if spent < config.least_mode_s(measured.mode.name):
+        return None
     if len(blocks) >= config.max_blocks:
         return "blocks"
     if len(blocks) >= config.min_blocks:
         interval = median_interval(seconds, config.confidence)
         if not interval.full_range and (interval.high - interval.low) / 2 <= config.precision * interval.median:
             return "precision"
-    return "time limit" if sum(block.wall_s for block in blocks) >= config.max_mode_s else None
+    return "time limit" if spent >= config.max_mode_s else None

@@ -12,13 +12,17 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import pandas as pd
+
 from harness.batt.loader import Rejected, load_programs
 from harness.config import MODE_NAMES, Config, ConfigError, to_yaml
 from harness.dsl.table import ALL
 from harness.gpu.device import CudaUnavailable, DeviceError
+from harness.measure.diagnosis import diagnose, of_machine, overhead_shares
 from harness.measure.environment import describe_environment, usable_cpus
 from harness.progress import progress
 from harness.run import schema
+from harness.run.accuracy import Accuracy
 from harness.run.device_tables import DeviceTables
 from harness.run.journal import RunFolder
 from harness.run.mode import Mode
@@ -27,8 +31,8 @@ from harness.run.native import NativeMode
 from harness.run.native_profile import Cost, profile_native
 from harness.run.pool import WorkerPool, WorkersDied
 from harness.run.reference import ReferenceMode
-from harness.run.rounds import Measured, run_rounds, warm_up
-from harness.run.worker import EvaluationLost, Job, Outcome, Span, profile
+from harness.run.rounds import STEADY_BLOCKS, Measured, run_rounds, warm_up
+from harness.run.worker import Draw, EvaluationLost, Job, Outcome, Span, profile
 from harness.run.workload import ProgramKey, Workload, make_workload
 from harness.samples import Task, expand, load_tasks
 from harness.spelling import nearest
@@ -44,6 +48,7 @@ class _Run:
     config: Config
     folder: RunFolder
     started: str
+    clock: float = field(default_factory=perf_counter)  # when it began
     phase_seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     mode_rows: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -137,7 +142,9 @@ def execute(config: Config, prepared: Prepared) -> Path:
     run = _Run(config, folder, _now())
     run.phase_seconds["load"] = prepared.seconds
     folder.write_text("config.yaml", to_yaml(config))
-    folder.write_json("environment.json", describe_environment(f"python -m harness run {folder.path}/config.yaml"))
+    environment = describe_environment(f"python -m harness run {folder.path}/config.yaml")
+    folder.write_json("environment.json", environment)
+    run.warnings += of_machine(environment)
     run.write_state("running", None)
     status, error = "failed", None
     try:
@@ -150,8 +157,20 @@ def execute(config: Config, prepared: Prepared) -> Path:
         error = f"{type(raised).__name__}: {raised}"
         raise
     finally:
+        run.warnings += _diagnosis(folder)
         run.write_state(status, error)
     return folder.path
+
+
+def _diagnosis(folder: RunFolder) -> list[str]:
+    """Say what the blocks and samples on disk show that a reader should do something about."""
+    blocks, samples = folder.path / "blocks.parquet", folder.path / "gpu_samples.parquet"
+    if not blocks.exists():
+        return []  # nothing was timed
+    try:
+        return diagnose(pd.read_parquet(blocks), pd.read_parquet(samples) if samples.exists() else None)
+    except (OSError, ValueError) as error:
+        return [f"The blocks were not looked through for what slowed them: {error}"]
 
 
 INTERRUPTED = "stopped before it was done (Ctrl-C, or its process was ended)"
@@ -238,6 +257,12 @@ def _measure(run: _Run, prepared: Prepared) -> None:
                 "compared": 0,
                 "fell_back": None,
                 "fell_back_reasons": None,
+                "warmup_blocks": None,
+                "warmup_s": None,
+                "warmup_rule": None,
+                "harness_overhead": None,
+                "sampled": None,
+                "sampled_different": None,
             }
         run.write_modes()
         if not measured:
@@ -253,7 +278,9 @@ def _measure(run: _Run, prepared: Prepared) -> None:
 
         start = perf_counter()
         if len(excluded) < len(costs):
-            _time(run, workload, measured, costs, excluded)
+            by_reference = isinstance(measured[0].mode, ReferenceMode)
+            accuracy = Accuracy(job, config.accuracy_samples, config.seed, outcomes if by_reference else None)
+            _time(run, measured, costs, excluded, accuracy)
         for entry in measured:
             row = run.mode_rows[entry.mode.name]
             failure = entry.failure or (None if entry.blocks else "no evaluation finishes, so there is nothing to time")
@@ -351,50 +378,110 @@ def _evaluation_rows(workload: Workload, outcomes: Mapping[int, Outcome]) -> Ite
 
 
 def _time(
-    run: _Run, workload: Workload, measured: Sequence[Measured], costs: Sequence[float], excluded: set[int]
+    run: _Run, measured: Sequence[Measured], costs: Sequence[float], excluded: set[int], accuracy: Accuracy
 ) -> None:
     """Time blocks of all modes in turn; each block is on disk before the next begins."""
     block_rows: list[dict[str, Any]] = []
     timing_rows: list[dict[str, Any]] = []
+    accuracy_rows: list[dict[str, Any]] = []
     devices = DeviceTables(run.folder)
 
     def keep(entry: Measured) -> None:
-        mode, number, block = entry.mode, len(entry.blocks) - 1, entry.blocks[-1]
-        block_rows.append(
-            {
-                "mode": mode.name,
-                "block": number,
-                "wall_s": block.wall_s,
-                "evaluations": block.evaluations,
-                "workers": mode.workers,
-                "busy_s": block.busy_s,
-            }
-        )
-        for timing in block.timings:
-            key = workload.programs[timing.program]
-            timing_rows.append(
-                {
-                    "mode": mode.name,
-                    "block": number,
-                    "program": key.name,
-                    "module": key.module,
-                    "evaluations": timing.evaluations,
-                    "seconds": timing.seconds,
-                }
-            )
+        block, circumstances = entry.blocks[-1], entry.circumstances[-1]
+        block_rows.append(_block_row(run, entry))
+        timing_rows.extend(_timing_rows(entry))
+        drawn = accuracy.compare(entry.mode.name, len(entry.blocks) - 1, circumstances.draw, block.outputs)
+        accuracy_rows.extend(drawn)
         run.folder.write_table("blocks", block_rows)
         run.folder.write_table("timings", timing_rows)
-        devices.add_block(mode.name, number, block)
-        bar.set_postfix_str(f"{mode.name} {block.evaluations / block.wall_s:,.0f} evaluations/s")
+        run.folder.write_table("accuracy", accuracy_rows)
+        devices.add_block(entry.mode.name, len(entry.blocks) - 1, block)
+        bar.set_postfix_str(f"{entry.mode.name} {block.evaluations / block.wall_s:,.0f} evaluations/s")
         bar.update()
+
+    def draw_for(entry: Measured, left_out: frozenset[int]) -> Draw:
+        return accuracy.draw(entry.mode.name, len(entry.blocks), entry.passes, left_out)
 
     for entry in measured:
         warm_up(entry, costs, excluded, run.config)
+        _note_warm_up(run, entry)
     with progress(len(measured) * run.config.min_blocks, "timed blocks", "blocks") as bar:
-        run_rounds(measured, costs, excluded, run.config, keep)
+        run_rounds(measured, costs, excluded, run.config, keep, draw_for=draw_for)
     for entry in measured:
         run.warnings += entry.warnings
+        _note_timed(run, entry, [row for row in block_rows if row["mode"] == entry.mode.name])
+        _note_accuracy(run, entry, [row for row in accuracy_rows if row["mode"] == entry.mode.name])
     run.warnings += devices.write(entry.mode for entry in measured)
+
+
+def _block_row(run: _Run, entry: Measured) -> dict[str, Any]:
+    """Make the row of a mode's last block."""
+    block, circumstances = entry.blocks[-1], entry.circumstances[-1]
+    return {
+        "mode": entry.mode.name,
+        "block": len(entry.blocks) - 1,
+        "wall_s": block.wall_s,
+        "evaluations": block.evaluations,
+        "workers": entry.mode.workers,
+        "busy_s": block.busy_s,
+        "passes": circumstances.passes,
+        "t_s": circumstances.began - run.clock,
+        "waiting_s": block.waiting_s,
+        "cpu_s": block.cpu_s,
+        "collections": block.collections,
+        "cpu_mhz": circumstances.cpu.mhz,
+        "load": circumstances.cpu.load,
+        "busy_cpus": circumstances.cpu.busy_cpus,
+        "steal": circumstances.cpu.steal,
+    }
+
+
+def _timing_rows(entry: Measured) -> Iterable[dict[str, Any]]:
+    """Make a row of every program of a mode's last block."""
+    for timing in entry.blocks[-1].timings:
+        key = entry.workload.programs[timing.program]
+        yield {
+            "mode": entry.mode.name,
+            "block": len(entry.blocks) - 1,
+            "program": key.name,
+            "module": key.module,
+            "evaluations": timing.evaluations,
+            "seconds": timing.seconds,
+        }
+
+
+def _note_warm_up(run: _Run, entry: Measured) -> None:
+    """Record how a mode was warmed up, and warn if that did not make it steady."""
+    done, name = entry.warm_up, entry.mode.name
+    run.mode_rows[name].update(warmup_blocks=done.blocks, warmup_s=done.seconds, warmup_rule=done.rule)
+    if done.rule == "time limit" and done.spread is not None:
+        run.warnings.append(
+            f"{name}: after {done.seconds:.1f} s of warm-up its last {STEADY_BLOCKS} blocks still differed by "
+            f"{done.spread:.0%} (steady is {run.config.steady:.0%}): end other work on this machine, or raise "
+            "max_warmup_s"
+        )
+
+
+def _note_timed(run: _Run, entry: Measured, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Record what the harness itself took of a mode's blocks."""
+    if rows:
+        share = float(overhead_shares(pd.DataFrame(rows)).median())
+        run.mode_rows[entry.mode.name].update(harness_overhead=share)
+
+
+def _note_accuracy(run: _Run, entry: Measured, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Record how many outputs of timed blocks differ from the reference's; a mode with any fails its comparison."""
+    name, different = entry.mode.name, [row for row in rows if not row["equal"]]
+    record = run.mode_rows[name]
+    record.update(sampled=len(rows), sampled_different=len(different))
+    if different:
+        record["mismatches"] += len(different)
+        first = different[0]
+        run.warnings.append(
+            f"{name}: {len(different)} of {len(rows)} outputs drawn from timed blocks differ from the reference's, "
+            f"first {first['program']} on {first['task']} {first['sample']} in block {first['block']}: do not trust "
+            "its speed before that is explained"
+        )
 
 
 def _profile(run: _Run, job: Job, excluded: frozenset[int], modes: Sequence[Mode]) -> None:

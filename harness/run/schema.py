@@ -1,15 +1,21 @@
 """The tables of a run folder and their columns; docs/results.md says what they hold.
 
-Columns are pandas dtypes; "string", "Int64" and "boolean" may hold nulls, the others may not.
+Columns are pandas dtypes; "string", "Int64", "Float64" and "boolean" may hold nulls, the others may not.
 """
 
 VERSION = 1
 
-ADDED: dict[str, tuple[str, ...]] = {"modes": ("fell_back", "fell_back_reasons")}
+ADDED: dict[str, tuple[str, ...]] = {
+    "blocks": ("passes", "t_s", "waiting_s", "cpu_s", "collections", "cpu_mhz", "load", "busy_cpus", "steal"),
+    "modes": (
+        *("fell_back", "fell_back_reasons", "warmup_blocks", "warmup_s", "warmup_rule"),
+        *("harness_overhead", "sampled", "sampled_different"),
+    ),
+}
 """Columns that came later: all null in a run that was written before."""
 
-OPTIONAL = frozenset({"devices", "device_blocks", "opcodes"})
-"""Tables that only runs with a GPU have: that one is not there is no fault."""
+OPTIONAL = frozenset({"accuracy", "devices", "device_blocks", "opcodes"})
+"""Tables that came later, or that not every run has: that one is not there is no fault."""
 
 TABLES: dict[str, dict[str, str]] = {
     "programs": {
@@ -40,6 +46,15 @@ TABLES: dict[str, dict[str, str]] = {
         "evaluations": "int64",
         "workers": "int64",
         "busy_s": "float64",
+        "passes": "Int64",
+        "t_s": "Float64",
+        "waiting_s": "Float64",
+        "cpu_s": "Float64",
+        "collections": "Int64",
+        "cpu_mhz": "Float64",
+        "load": "Float64",
+        "busy_cpus": "Float64",
+        "steal": "Float64",
     },
     "timings": {
         "mode": "string",
@@ -59,6 +74,23 @@ TABLES: dict[str, dict[str, str]] = {
         "compared": "Int64",
         "fell_back": "Int64",
         "fell_back_reasons": "string",
+        "warmup_blocks": "Int64",
+        "warmup_s": "Float64",
+        "warmup_rule": "string",
+        "harness_overhead": "Float64",
+        "sampled": "Int64",
+        "sampled_different": "Int64",
+    },
+    "accuracy": {
+        "mode": "string",
+        "block": "int64",
+        "turn": "int64",
+        "evaluation": "int64",
+        "program": "string",
+        "module": "string",
+        "task": "string",
+        "sample": "string",
+        "equal": "boolean",
     },
     "primitives": {
         "mode": "string",

@@ -10,12 +10,12 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
-from time import perf_counter, sleep
+from time import perf_counter, process_time, sleep
 from traceback import walk_tb
 from typing import Any, Literal
 
@@ -49,6 +49,26 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Draw:
+    """Evaluations of a timed block whose outputs are kept, to be compared with the reference's after the block.
+
+    Attributes:
+        evaluations: which ones.
+        turn: in which pass over the workload, from 0.
+    """
+
+    evaluations: frozenset[int] = frozenset()
+    turn: int = 0
+
+    def within(self, start: int, stop: int) -> Draw:
+        """Return what of it is in a part of the workload."""
+        return replace(self, evaluations=self.evaluations.intersection(range(start, stop)))
+
+
+NOTHING_DRAWN = Draw()
+
+
+@dataclass(frozen=True)
 class Span:
     """A part of a workload: evaluations ``start`` to ``stop``, without those in ``excluded``, ``passes`` times."""
 
@@ -56,6 +76,7 @@ class Span:
     stop: int
     excluded: frozenset[int] = frozenset()
     passes: int = 1
+    draw: Draw = NOTHING_DRAWN
 
 
 @dataclass(frozen=True)
@@ -94,6 +115,46 @@ class ProgramTiming:
     seconds: float
 
 
+@dataclass(frozen=True)
+class KeptOutput:
+    """What an evaluation of a timed block returned, kept at little cost: it is looked at after the block.
+
+    Attributes:
+        evaluation: its position in the workload.
+        status: ``ok`` or ``failed``.
+        pickled: the output; None where it failed.
+        digest: in place of ``pickled`` where that cannot be done.
+    """
+
+    evaluation: int
+    status: Status
+    pickled: bytes | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class SpanTiming:
+    """What timing a span gave.
+
+    Attributes:
+        timings: of each of its programs.
+        worker: process id.
+        began: when the worker got the span, in seconds of the monotonic clock that all processes share.
+        ended: when it was done with it; likewise.
+        cpu_s: seconds of CPU time that the worker got meanwhile.
+        collections: garbage collections meanwhile.
+        kept: outputs that were drawn.
+    """
+
+    timings: tuple[ProgramTiming, ...]
+    worker: int
+    began: float
+    ended: float
+    cpu_s: float
+    collections: int
+    kept: tuple[KeptOutput, ...]
+
+
 class EvaluationLost(Exception):
     """An evaluation ran past its limit while it was timed; the one argument is its position in the workload."""
 
@@ -101,8 +162,9 @@ class EvaluationLost(Exception):
 class _Worker:
     """The state of a worker process."""
 
-    def __init__(self, job: Job, current: Any, beats: Any, slot: int) -> None:
+    def __init__(self, job: Job, current: Any, beats: Any, slot: int, taken: Any) -> None:
         self.job = job
+        self.taken = taken
         self.workload = job.workload
         self.functions = _functions(job.workload, PROGRAM_NAMESPACE)
         self.arguments = [job.workload.arguments(e) for e in range(len(job.workload.evaluations))]
@@ -142,7 +204,7 @@ def _functions(workload: Workload, namespace: Mapping[str, Any]) -> list[Callabl
     return [known[key.module, key.name] for key in workload.programs]
 
 
-def start_worker(job_file: str, current: Any, beats: Any, next_slot: Any) -> None:
+def start_worker(job_file: str, current: Any, beats: Any, next_slot: Any, taken: Any) -> None:
     """Set up a worker process.
 
     Args:
@@ -150,6 +212,7 @@ def start_worker(job_file: str, current: Any, beats: Any, next_slot: Any) -> Non
         current: shared integers, ``SLOT_FIELDS`` for each worker: the evaluation under way, and the process id.
         beats: shared floats, one for each worker: see ``Watchdog``.
         next_slot: shared counter that gives each worker its slot.
+        taken: shared counter of the spans that workers have taken of those that they share.
     """
     global _worker  # noqa: PLW0603 - a pool's functions have no other place for a process's state
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which stops its workers
@@ -161,7 +224,7 @@ def start_worker(job_file: str, current: Any, beats: Any, next_slot: Any) -> Non
     with Path(job_file).open("rb") as stream:
         job: Job = pickle.load(stream)
     limit_memory(job.memory_gb)
-    _worker = _Worker(job, current, beats, slot)
+    _worker = _Worker(job, current, beats, slot, taken)
     gc.collect()
     gc.freeze()  # the workload stays for good: keep it out of the collections that evaluations trigger
     current[slot * SLOT_FIELDS + 1] = os.getpid()
@@ -272,22 +335,29 @@ def _frozen(output: Any) -> Any:
     return tuple(output.encode()) if isinstance(output, str) else output
 
 
-def time_span(span: Span) -> list[ProgramTiming]:
-    """Evaluate a span, and return the time spent in each program's evaluations.
+def time_span(span: Span) -> SpanTiming:
+    """Evaluate a span, and return the time spent in each program's evaluations, and the outputs that are drawn.
 
     Raises:
         EvaluationLost: if an evaluation runs past its limit.
     """
+    began, cpu, collections = perf_counter(), process_time(), _collections()
     worker = _state()
     groups = worker.groups(span)
     current, position, arguments = worker.current, worker.position, worker.arguments
     seconds = [0.0] * len(groups)
+    drawn: dict[int, tuple[Status, Any]] = {}
+    with_drawn = {n for n, (_, own) in enumerate(groups) if not span.draw.evaluations.isdisjoint(own)}
     try:
-        for _ in range(span.passes):
+        for turn in range(span.passes):
             worker.watchdog.start()
             for number, (program, evaluations) in enumerate(groups):
                 function = worker.functions[program]
                 start = perf_counter()
+                if turn == span.draw.turn and number in with_drawn:
+                    _evaluate_keeping(worker, function, evaluations, span.draw.evaluations, drawn)
+                    seconds[number] += perf_counter() - start
+                    continue
                 for evaluation in evaluations:
                     current[position] = evaluation
                     try:
@@ -297,14 +367,104 @@ def time_span(span: Span) -> list[ProgramTiming]:
                     except BaseException:
                         pass  # `check` has told that it fails
                 seconds[number] += perf_counter() - start
+        kept = tuple(_kept(evaluation, *found) for evaluation, found in drawn.items())
     except EvaluationTimeout:
         raise EvaluationLost(current[position]) from None
     finally:
         worker.rest()
-    return [
+    timings = tuple(
         ProgramTiming(program, len(evaluations) * span.passes, spent)
         for (program, evaluations), spent in zip(groups, seconds, strict=True)
-    ]
+    )
+    return SpanTiming(
+        timings, os.getpid(), began, perf_counter(), process_time() - cpu, _collections() - collections, kept
+    )
+
+
+def time_shared(spans: Sequence[Span]) -> list[SpanTiming]:
+    """Time spans that all workers of the pool were given, each of them taking the next until none is left.
+
+    Raises:
+        EvaluationLost: if an evaluation runs past its limit.
+    """
+    taken = _state().taken
+    done: list[SpanTiming] = []
+    while True:
+        with taken.get_lock():
+            number = taken.value
+            taken.value += 1
+        if number >= len(spans):
+            return done
+        done.append(time_span(spans[number]))
+
+
+def _collections() -> int:
+    """Return how many garbage collections there were in this process."""
+    return sum(generation["collections"] for generation in gc.get_stats())
+
+
+def _evaluate_keeping(
+    worker: _Worker,
+    function: Callable[..., Any],
+    evaluations: Sequence[int],
+    wanted: frozenset[int],
+    drawn: dict[int, tuple[Status, Any]],
+) -> None:
+    """Evaluate as ``time_span`` does, and put (status, output) of the evaluations that are wanted into ``drawn``."""
+    current, position, arguments = worker.current, worker.position, worker.arguments
+    for evaluation in evaluations:
+        current[position] = evaluation
+        status: Status = "ok"
+        output = None
+        try:
+            output = function(*arguments[evaluation])
+        except EvaluationTimeout:
+            raise
+        except BaseException:
+            status = "failed"
+        if evaluation in wanted:
+            drawn[evaluation] = status, output
+
+
+def _kept(evaluation: int, status: Status, output: Any) -> KeptOutput:
+    """Pickle an output, which is quicker than to take its digest; where that cannot be done, take the digest."""
+    if status != "ok":
+        return KeptOutput(evaluation, status)
+    try:
+        return KeptOutput(evaluation, status, pickle.dumps(output, pickle.HIGHEST_PROTOCOL))
+    except EvaluationTimeout:
+        raise
+    except Exception:  # what a program returns need not be a DSL value, and may do anything when it is looked at
+        return _with_digest(KeptOutput(evaluation, status), output)
+
+
+def _with_digest(kept: KeptOutput, output: Any) -> KeptOutput:
+    try:
+        return replace(kept, pickled=None, digest=digest_of(output))
+    except EvaluationTimeout:
+        raise
+    except BaseException:
+        return replace(kept, status="failed", pickled=None)  # as `check` has it
+
+
+def look_at(kept: Sequence[KeptOutput]) -> list[KeptOutput]:
+    """Replace the outputs that were kept in a timed block by their digests.
+
+    Raises:
+        EvaluationLost: if that takes longer than an evaluation may.
+    """
+    worker = _state()
+    worker.watchdog.start()
+    found = []
+    try:
+        for own in kept:
+            worker.current[worker.position] = own.evaluation
+            found.append(own if own.pickled is None else _with_digest(own, pickle.loads(own.pickled)))
+    except EvaluationTimeout:
+        raise EvaluationLost(worker.current[worker.position]) from None
+    finally:
+        worker.rest()
+    return found
 
 
 def profile(span: Span) -> dict[tuple[int, str], tuple[int, float]]:

@@ -2,7 +2,8 @@
 
 The library is rebuilt when a source, a flag or the compiler has changed since. Development variants lie in files of
 their own and are chosen, for building and for loading, by the environment: ``VM_OPT=1`` is built quickly (``-O1``),
-``VM_SANITIZE=1`` checks itself with AddressSanitizer and UBSan (the process needs ``sanitizer_environment()``).
+``VM_SANITIZE=1`` checks itself with AddressSanitizer and UBSan, ``VM_SANITIZE=thread`` with ThreadSanitizer (then the
+process needs ``sanitizer_environment()``), and ``VM_LANES=32`` emulates the lanes of a GPU's warp.
 """
 
 from __future__ import annotations
@@ -68,19 +69,29 @@ def has_level() -> bool:
 def library_path(level: bool) -> Path:
     """Return where the library is, as the environment asks for it: that for ``LEVEL``, or the portable one."""
     name = "libharness_vm"
-    if os.environ.get("VM_SANITIZE"):
-        return FOLDER / f"{name}-sanitize.so"
-    if os.environ.get("VM_OPT"):
-        return FOLDER / f"{name}-O{int(os.environ['VM_OPT'])}.so"
-    return FOLDER / (f"{name}-{LEVEL}.so" if level else f"{name}.so")
+    lanes, sanitizer, level_of_optimization = (os.environ.get(key) for key in ("VM_LANES", "VM_SANITIZE", "VM_OPT"))
+    variant = f"-lanes{int(lanes)}" if lanes else ""
+    if sanitizer:
+        variant += f"-{_sanitizer()}"
+    elif level_of_optimization:
+        variant += f"-O{int(level_of_optimization)}"
+    return FOLDER / f"{name}{variant or (f'-{LEVEL}' if level else '')}.so"
+
+
+def _sanitizer() -> str:
+    """Return what ``$VM_SANITIZE`` asks for: checks of memory and undefined behaviour, or of threads."""
+    return "thread" if os.environ.get("VM_SANITIZE") == "thread" else "address"
 
 
 def flags_for(level: bool) -> list[str]:
     """Return the compiler's flags for the same choice."""
     if os.environ.get("VM_SANITIZE"):
-        flags = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+        checks = {"address": "address,undefined", "thread": "thread"}[_sanitizer()]
+        flags = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={checks}", "-fno-sanitize-recover=all"]
     else:
         flags = [f"-O{int(os.environ.get('VM_OPT') or 3)}"]
+    if os.environ.get("VM_LANES"):
+        flags.append(f"-DVM_LANES={int(os.environ['VM_LANES'])}")
     return [*COMMON_FLAGS, *flags, *([f"-march={LEVEL}"] if level else []), f'-DVM_TABLE_DIGEST="{table_digest()}"']
 
 
@@ -152,17 +163,22 @@ def _compile(command: Sequence[str]) -> None:
 
 
 def sanitizer_environment() -> dict[str, str]:
-    """Return what the environment of a process needs to load the library that ``VM_SANITIZE=1`` builds.
+    """Return what the environment of a process needs to load the library that ``$VM_SANITIZE`` asks for; by default 1.
 
     Raises:
         BuildError: if the compiler brings no sanitizer to load first.
     """
     compiler = find_compiler()
-    run = subprocess.run([*compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=False)
+    name = {"address": "libasan.so", "thread": "libtsan.so"}[_sanitizer()]
+    run = subprocess.run([*compiler, f"-print-file-name={name}"], capture_output=True, text=True, check=False)
     library = run.stdout.strip()
     if not Path(library).is_absolute():
-        raise BuildError(f"{compiler[0]} brings no libasan.so, which the sanitizing build needs")
-    return {"VM_SANITIZE": "1", "LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0"}
+        raise BuildError(f"{compiler[0]} brings no {name}, which the sanitizing build needs")
+    choice = {"VM_SANITIZE": os.environ.get("VM_SANITIZE", "1")}
+    if os.environ.get("VM_LANES"):
+        choice["VM_LANES"] = os.environ["VM_LANES"]
+    options = {"ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "halt_on_error=1 ignore_noninstrumented_modules=1"}
+    return {**choice, "LD_PRELOAD": library, **options}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -174,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--sanitizer-environment",
         action="store_true",
-        help="build nothing, but print what VM_SANITIZE=1 needs, for env",
+        help="build nothing, but print what a library with sanitizers needs, for env",
     )
     options = parser.parse_args(arguments)
     start = time.monotonic()

@@ -33,6 +33,9 @@ _TAGGED_COUNT = Struct("<BI")
 _COUNT = Struct("<I")
 _LOCATION = Struct("<ii")
 _CELL = Struct("<iii")
+HEAD_OF_ONE = _TAGGED_COUNT.pack(TUPLE, 1)
+"""How a tuple of one element begins; the element follows."""
+
 _ROWS = tuple(Struct(f"{width}b") for width in range(_LARGEST_GRID + 1))
 """For each width, how a row of a grid is read."""
 

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from harness.batt.loader import Kind, Program
 from harness.compiler import Trace, Unit, Untraceable, compile_unit, trace
+from harness.compiler.tracing import Slot
 from harness.dsl.types import Grid
 from harness.measure.environment import usable_cpus
 from harness.samples import Sample
-from harness.vm import encoding, native
+from harness.vm import encoding, native, packing
 from harness.vm.machine import Machine
 from harness.vm.native import DIFFERENT, EQUAL, FAILED, NOT_HANDLED, OK, STATUS_NAMES, UNKNOWN, Limits
 from harness.vm.opcodes import CONTROL, OPERATION
@@ -40,6 +41,13 @@ class _Compiled:
     traced: Trace | None = None
     refusal: str = ""
 
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether the program returns its one output, as solvers do."""
+        if self.traced is None or len(self.traced.results) != 1:
+            return False
+        return type(self.traced.template) is Slot and self.traced.template.source == 0
+
 
 @dataclass(frozen=True)
 class _Plan:
@@ -53,6 +61,7 @@ class _Plan:
         results: how many there are.
         run: int64 [pairs], the run of each pair, or -1 where its program is not compiled.
         result: int64 [pairs], likewise its result.
+        direct: whether the k-th result is that of the k-th pair, and so is the run, for each k.
     """
 
     pairs: NDArray[np.int64]
@@ -62,6 +71,7 @@ class _Plan:
     results: int
     run: NDArray[np.int64]
     result: NDArray[np.int64]
+    direct: bool
 
 
 @dataclass
@@ -120,6 +130,42 @@ class Evaluation:
         assert traced is not None
         return traced.rebuild(values, self._engine.samples[sample].task, self._engine.log_path)
 
+    def outputs(self) -> list[Any]:
+        """Return what ``output`` does for every pair, and None where a program failed; quicker than one at a time.
+
+        Raises:
+            ValueError: outputs were not asked for, or a pair was left to the reference, which was not asked.
+        """
+        found: list[Any] = [None] * len(self)
+        for pair, output in self._by_reference.items():
+            found[pair] = output
+        if (self.status == NOT_HANDLED).any():
+            raise ValueError("some pairs were left to the reference, which was not asked; evaluate with fallback=True")
+        ok = self.status == OK
+        ok[list(self._by_reference)] = False
+        pairs = np.flatnonzero(ok)
+        if len(pairs) and not self._evaluated.outputs:
+            raise ValueError("outputs were not asked for; evaluate with outputs=True")
+        engine = self._engine
+        values = self._values(self._results[pairs])
+        programs, samples = self.programs[pairs].tolist(), self.samples[pairs].tolist()
+        for pair, value, p, s in zip(pairs.tolist(), values, programs, samples, strict=True):
+            own = engine.programs[p]
+            if own.is_plain:
+                found[pair] = value
+            else:
+                assert own.traced is not None
+                values_of_slots = value if len(own.traced.results) != 1 else (value,)
+                found[pair] = own.traced.rebuild(values_of_slots, engine.samples[s].task, engine.log_path)
+        return found
+
+    def _values(self, results: NDArray[np.int64]) -> list[Any]:
+        """Return what each result is: the output of a program with one, the tuple of the outputs of any other."""
+        begins, ends = self._evaluated.positions[results], self._evaluated.positions[results + 1]
+        head = np.frombuffer(self._evaluated.outputs, np.uint8)[begins[:, None] + np.arange(5, dtype=np.uint64)]
+        single = (head == np.frombuffer(encoding.HEAD_OF_ONE, np.uint8)).all(axis=1)
+        return packing.decode_all(self._evaluated.outputs, begins + np.where(single, 5, 0).astype(np.uint64), ends)
+
     @cached_property
     def _rows(self) -> list[list[int]]:
         """Status, result, program and sample of each pair, as integers that are quick to take."""
@@ -158,6 +204,29 @@ class Evaluation:
         kinds = ["control"] * len(CONTROL) + ["operation"] * len(OPERATION) + ["loop"] * loops
         columns = {name: self.counters[:, k] for k, name in enumerate(("executions", "elements", "cycles"))}
         return pd.DataFrame({"name": native.COUNTERS, "kind": kinds, **columns})
+
+
+def _spread(
+    plan: _Plan, evaluated: native.Evaluated
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint64] | None]:
+    """Return status, reason, equal and nanoseconds of each pair."""
+    compiled = plan.result >= 0
+
+    def of_pairs(of_results: NDArray[np.uint8], default: int) -> NDArray[np.uint8]:
+        mine = np.full(len(plan.pairs), default, np.uint8)
+        mine[compiled] = of_results[plan.result[compiled]]
+        return mine
+
+    nanoseconds = None
+    if evaluated.nanoseconds is not None:
+        nanoseconds = np.zeros(len(plan.pairs), np.uint64)
+        nanoseconds[compiled] = evaluated.nanoseconds[plan.run[compiled]]
+    return (
+        of_pairs(evaluated.status, NOT_HANDLED),
+        of_pairs(evaluated.reason, NOT_COMPILED),
+        of_pairs(evaluated.equal, UNKNOWN),
+        nanoseconds,
+    )
 
 
 class Engine:
@@ -199,15 +268,17 @@ class Engine:
 
         Raises:
             NativeUnavailable: the library is not built; the message says how to get it.
+            ValueError: there are threads for a machine that is not the host's.
         """
-        self.threads = threads or usable_cpus()
+        self._machine: Machine = native.NativeEngine() if machine is None else machine
+        if threads is not None or isinstance(self._machine, native.NativeEngine):
+            self.threads = threads or usable_cpus()
         self.limits = limits or Limits()
         self.log_path = log_path
         self.programs: list[_Compiled] = []
         self.samples: list[Sample] = []
         self._pairs: list[tuple[tuple[Grid, Grid | None], ...]] = []  # of each sample's task
         self._packed: dict[Kind, NDArray[np.int64]] = {}  # the machine's number of each sample, or -1
-        self._machine: Machine = native.NativeEngine() if machine is None else machine
         self._sizes: list[int] = []  # of each unit: how many programs
         self._planned: _Plan | None = None  # the last one: the same pairs are often evaluated again
 
@@ -222,6 +293,21 @@ class Engine:
     def close(self) -> None:
         """Free the machine's memory."""
         self._machine.close()
+
+    @property
+    def threads(self) -> int | None:
+        """How many threads of the host evaluate; None where another machine does.
+
+        Raises:
+            ValueError: when it is set for another machine.
+        """
+        return self._machine.threads if isinstance(self._machine, native.NativeEngine) else None
+
+    @threads.setter
+    def threads(self, threads: int) -> None:
+        if not isinstance(self._machine, native.NativeEngine):
+            raise ValueError(f"{type(self._machine).__name__} has no threads of the host; leave threads out")
+        self._machine.threads = threads
 
     def add_programs(
         self, programs: Sequence[Program], merged: bool = False, refused: Mapping[int, str] | None = None
@@ -320,17 +406,28 @@ class Engine:
         if len(known) < len(self.samples):
             known = np.concatenate([known, np.full(len(self.samples) - len(known), -1, np.int64)])
             self._packed[kind] = known
-        for sample in np.unique(samples[known[samples] < 0]).tolist():
-            own = self.samples[sample]
-            if kind == "solver":
-                values: tuple[Any, ...] = (own.input,) if own.output is None else (own.input, own.output)
-                inputs, expected = 1, own.output is not None
-            else:
-                values, inputs, expected = (self._pairs[sample], own.input, own.output), 3, False
-            data = b"".join(map(encoding.encode, values))
-            starts = np.array([0, len(data)], np.uint64)
-            known[sample] = self._machine.add_samples(data, starts, inputs, np.array([expected]))
+        new = np.unique(samples[known[samples] < 0])
+        if len(new):
+            known[new] = self._add_samples(kind, new.tolist()) + np.arange(len(new))
         return known[samples]
+
+    def _add_samples(self, kind: Kind, numbers: Sequence[int]) -> int:
+        """Hand samples over to the machine; return its number of the first."""
+        samples = [self.samples[number] for number in numbers]
+        if kind == "solver":
+            expected = np.array([sample.output is not None for sample in samples])
+            values: list[Any] = []
+            for sample in samples:
+                values += (sample.input,) if sample.output is None else (sample.input, sample.output)
+            counts, inputs = 1 + expected, 1
+        else:
+            expected = np.zeros(len(samples), bool)
+            values = []
+            for number, sample in zip(numbers, samples, strict=True):
+                values += (self._pairs[number], sample.input, sample.output)
+            counts, inputs = np.full(len(samples), 3), 3
+        data, starts = packing.encode_all(values)
+        return self._machine.add_samples(data, starts[np.concatenate([[0], np.cumsum(counts)])], inputs, expected)
 
     def _plan(self, pairs: NDArray[np.int64]) -> _Plan:
         """Say what the machine has to evaluate. Pairs whose programs share a unit are one evaluation.
@@ -370,6 +467,7 @@ class Engine:
             int(first[-1]),
             run,
             result,
+            bool(np.array_equal(result, np.arange(int(first[-1]))) and np.array_equal(run, result)),
         )
         return self._planned
 
@@ -399,7 +497,6 @@ class Engine:
             pairs = np.indices((len(self.programs), len(self.samples))).reshape(2, -1).T
         wanted = np.asarray(pairs if isinstance(pairs, np.ndarray) else list(pairs), np.int64).reshape(-1, 2)
         plan = self._plan(wanted)
-        own: dict[str, Any] = {"threads": self.threads} if isinstance(self._machine, native.NativeEngine) else {}
         start = perf_counter()
         evaluated = self._machine.evaluate(
             plan.units,
@@ -410,26 +507,18 @@ class Engine:
             outputs=outputs,
             timed=timed,
             counted=counted,
-            **own,
         )
         engine_s = perf_counter() - start
-        compiled = plan.result >= 0
-
-        def spread(theirs: NDArray[np.uint8], default: int) -> NDArray[np.uint8]:
-            mine = np.full(len(wanted), default, np.uint8)
-            mine[compiled] = theirs[plan.result[compiled]]
-            return mine
-
-        nanoseconds = None
-        if evaluated.nanoseconds is not None:
-            nanoseconds = np.zeros(len(wanted), np.uint64)
-            nanoseconds[compiled] = evaluated.nanoseconds[plan.run[compiled]]
+        status, reason, equal = evaluated.status, evaluated.reason, evaluated.equal
+        nanoseconds = evaluated.nanoseconds
+        if not plan.direct:
+            status, reason, equal, nanoseconds = _spread(plan, evaluated)
         found = Evaluation(
             programs=plan.pairs[:, 0],
             samples=plan.pairs[:, 1],
-            status=spread(evaluated.status, NOT_HANDLED),
-            reason=spread(evaluated.reason, NOT_COMPILED),
-            equal=spread(evaluated.equal, UNKNOWN),
+            status=status,
+            reason=reason,
+            equal=equal,
             nanoseconds=nanoseconds,
             fell_back=Counter(),
             engine_s=engine_s,
@@ -446,7 +535,8 @@ class Engine:
     def _fall_back(self, found: Evaluation) -> None:
         """Evaluate with the reference what the machine did not handle."""
         start = perf_counter()
-        for pair in np.flatnonzero(found.status == NOT_HANDLED).tolist():
+        left = np.flatnonzero(found.status == NOT_HANDLED).tolist()
+        for pair in left:
             p, s = int(found.programs[pair]), int(found.samples[pair])
             own, sample = self.programs[p], self.samples[s]
             found.fell_back[own.refusal or REASONS[int(found.reason[pair])]] += 1

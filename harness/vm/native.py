@@ -5,7 +5,6 @@ Calls release the interpreter lock. The library is loaded when the first call ne
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import threading
 from collections.abc import Iterable, Sequence
@@ -85,12 +84,16 @@ class _Job(ctypes.Structure):
         ("threads", ctypes.c_uint32),
         ("want_outputs", ctypes.c_uint32),
         ("want_counters", ctypes.c_uint32),
-        ("reserved", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
         ("output_bytes", ctypes.c_uint64),
         ("retried", ctypes.c_uint64),
         ("arena_used", ctypes.c_uint64),
     )
 
+
+_RESUMED, _IN_MAIN_THREAD = 1, 2  # flags of a job
+_BY_SIGNAL = 2  # what Ctrl-C sets the cancel flag of a job to
+_SIGNALLED = 6  # the error that tells that a signal ended an evaluation early
 
 _U32, _U64, _ADDRESS = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_void_p
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
@@ -104,7 +107,10 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     ),
     "vm_clear_units": (ctypes.c_int, (_ADDRESS,)),
     "vm_clear_samples": (ctypes.c_int, (_ADDRESS,)),
-    "vm_add_sample": (ctypes.c_int, (_ADDRESS, ctypes.c_char_p, _U64, _U32, _U32, _ADDRESS)),
+    "vm_add_samples": (
+        ctypes.c_int,
+        (_ADDRESS, ctypes.c_char_p, _U64, _ADDRESS, _U64, _U32, _ADDRESS, _ADDRESS),
+    ),
     "vm_evaluate": (ctypes.c_int, (_ADDRESS, _ADDRESS)),
     "vm_outputs": (ctypes.c_int, (_ADDRESS, _ADDRESS, _ADDRESS)),
     "vm_counters": (ctypes.c_int, (_ADDRESS, _ADDRESS)),
@@ -266,7 +272,16 @@ class NativeEngine:
     An engine is used by one thread at a time; a call while another is under way raises NativeError.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
+        """Make an engine without units and samples.
+
+        Args:
+            threads: to evaluate with, for calls of ``evaluate`` that do not say.
+
+        Raises:
+            NativeUnavailable: there is no library.
+        """
+        self.threads = threads
         self._address = ctypes.c_void_p()
         self._library = library()
         check(self._library.vm_create(ctypes.addressof(self._address)))
@@ -336,8 +351,14 @@ class NativeEngine:
         """Forget all units; numbers begin at 0 again."""
         check(self._library.vm_clear_units(self._address))
 
+    def add_sample(self, inputs: Sequence[bytes], expected: bytes | None = None) -> int:
+        """Decode and keep encoded inputs and the expected output; return the number of the sample."""
+        values = b"".join([*inputs, expected or b""])
+        starts = np.array([0, len(values)], np.uint64)
+        return self.add_samples(values, starts, len(inputs), np.array([expected is not None]))
+
     def add_samples(self, values: bytes, starts: NDArray[np.uint64], inputs: int, expected: NDArray[np.bool_]) -> int:
-        """Decode and keep samples.
+        """Decode and keep samples; all of them, or none.
 
         Args:
             values: encoded: of each sample its inputs and, behind them, the expected output if it has one.
@@ -349,32 +370,30 @@ class NativeEngine:
             The number of the first; the others follow.
 
         Raises:
-            NativeError: a sample is refused.
+            NativeError: a sample is refused; the message says which one, and why.
             ValueError: the arrays do not belong together.
         """
-        if len(starts) != len(expected) + 1:
-            raise ValueError(f"{len(expected)} samples have {len(expected) + 1} starts, not {len(starts)}")
-        numbers = []
-        for begin, end, has in zip(starts[:-1].tolist(), starts[1:].tolist(), expected.tolist(), strict=True):
-            number, own = ctypes.c_uint32(), values[begin:end]
-            check(self._library.vm_add_sample(self._address, own, len(own), inputs, has, ctypes.addressof(number)))
-            numbers.append(number.value)
-        return numbers[0] if numbers else 0
+        starts, has = np.ascontiguousarray(starts, np.uint64), np.ascontiguousarray(expected, np.uint8)
+        if len(starts) != len(has) + 1:
+            raise ValueError(f"{len(has)} samples have {len(has) + 1} starts, not {len(starts)}")
+        number = ctypes.c_uint32()
+        check(
+            self._library.vm_add_samples(
+                self._address,
+                values,
+                len(values),
+                starts.ctypes.data,
+                len(has),
+                inputs,
+                has.ctypes.data,
+                ctypes.addressof(number),
+            )
+        )
+        return number.value
 
     def clear_samples(self) -> None:
         """Forget all samples, and free their memory; numbers begin at 0 again."""
         check(self._library.vm_clear_samples(self._address))
-
-    def add_sample(self, inputs: Sequence[bytes], expected: bytes | None = None) -> int:
-        """Decode and keep encoded inputs and the expected output; return the number of the sample."""
-        values = b"".join([*inputs, expected or b""])
-        number = ctypes.c_uint32()
-        check(
-            self._library.vm_add_sample(
-                self._address, values, len(values), len(inputs), expected is not None, ctypes.addressof(number)
-            )
-        )
-        return number.value
 
     def evaluate(
         self,
@@ -383,7 +402,7 @@ class NativeEngine:
         first_result: NDArray[np.uint64],
         results: int,
         *,
-        threads: int = 1,
+        threads: int | None = None,
         limits: Limits = Limits(),
         outputs: bool = False,
         timed: bool = False,
@@ -397,10 +416,10 @@ class NativeEngine:
             samples: uint32 [pairs], numbers of samples.
             first_result: uint64 [pairs], where the results of the unit's programs begin.
             results: how many there are.
-            threads: how many to use.
+            threads: how many to use; None for as many as the engine has.
             limits: memory and work of a pair.
             outputs: whether to return what the programs return.
-            timed: whether to measure each pair.
+            timed: whether to measure each pair: by the processor's cycle counter, from the end of the one before.
             counted: whether to count; see ``counters``.
             cancel: int32 [1]; the evaluation ends soon after another thread has set it to 1.
 
@@ -430,7 +449,7 @@ class NativeEngine:
             most_arena_bytes=limits.most_arena_bytes,
             most_output_bytes=limits.most_output_bytes,
             fuel=limits.fuel,
-            threads=threads,
+            threads=self.threads if threads is None else threads,
             want_outputs=outputs,
             want_counters=counted,
         )
@@ -443,29 +462,17 @@ class NativeEngine:
         return Evaluated(status, reason, equal, nanoseconds, buffer, positions, job.retried, job.arena_used)
 
     def _run(self, job: _Job, cancel: NDArray[np.int32]) -> None:
-        """Evaluate in a thread of its own, so that this one sees Ctrl-C."""
-        errors: list[NativeError] = []
-        done = threading.Event()  # Thread.join, once interrupted, takes the thread for finished
-
-        def call() -> None:
-            try:
-                check(self._library.vm_evaluate(self._address, ctypes.addressof(job)))
-            except NativeError as error:  # with the message, which is this thread's
-                errors.append(error)
-            finally:
-                done.set()
-
-        try:
-            threading.Thread(target=call, name="harness.vm").start()
-            done.wait()
-        except KeyboardInterrupt:
-            cancel[0] = 1
-            while not done.is_set():  # until then the library uses the buffers
-                with contextlib.suppress(KeyboardInterrupt):
-                    done.wait()
-            raise
-        if errors:
-            raise errors[0]
+        """Evaluate in this thread. If it is the main one, signals end the evaluation until Python has handled them."""
+        job.flags = _IN_MAIN_THREAD if threading.current_thread() is threading.main_thread() else 0
+        while True:
+            code = self._library.vm_evaluate(self._address, ctypes.addressof(job))
+            if code != _SIGNALLED:
+                check(code)
+                return
+            # Here, between two instructions, Python has called its handler, and that raised nothing.
+            if cancel[0] == _BY_SIGNAL:
+                cancel[0] = 0
+            job.flags |= _RESUMED
 
     def counters(self) -> NDArray[np.uint64]:
         """Return uint64 [counters, 3]: executions, elements and cycles of each of ``COUNTERS``.

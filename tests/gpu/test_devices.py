@@ -38,11 +38,8 @@ def three(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     runtime = SimpleNamespace(getDeviceCount=lambda: 3)
     cupy = ModuleType("cupy")
     cupy.cuda, cupy.__version__ = SimpleNamespace(runtime=runtime), "13.0"  # type: ignore[attr-defined]
-    cuda = ModuleType("harness.vm.cuda")
-    cuda.CudaEngine = Engine  # type: ignore[attr-defined]
-    cuda.__spec__ = SimpleNamespace()  # type: ignore[assignment]
     monkeypatch.setitem(sys.modules, "cupy", cupy)
-    monkeypatch.setitem(sys.modules, "harness.vm.cuda", cuda)
+    monkeypatch.setattr(devices, "CudaEngine", Engine)
     monkeypatch.setattr(Engine, "opened", [])
     monkeypatch.setattr(Engine, "bad", None)
     devices._count.cache_clear()

@@ -156,13 +156,15 @@ def test_a_run_has_a_row_for_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         {
             **{"data": str(folder / "data.json"), "programs": [str(folder / "clean.py")], "workers": 2},
             **{"modes": ["sequential", "eager_gpu"], "results_dir": str(folder / "results")},
-            **{"min_block_s": 0.01, "min_blocks": 2, "max_blocks": 2},
+            **{"min_block_s": 0.01, "min_blocks": 2, "max_blocks": 2, "min_mode_s": 0.01, "max_warmup_s": 0.1},
         },
         "here",
     )
     written = execute(config, prepare(config))
     modes = pd.read_parquet(written / "modes.parquet").set_index("mode")
     assert modes.loc["eager_gpu", ["status", "fell_back", "mismatches"]].tolist() == ["ran", 3, 0]
+    assert modes.sampled["eager_gpu"] > 0
+    assert modes.sampled_different["eager_gpu"] == 0
     opcodes = pd.read_parquet(written / "opcodes.parquet").set_index("opcode")
     assert (opcodes["mode"] == "eager_gpu").all()
     blocks = pd.read_parquet(written / "device_blocks.parquet")

@@ -153,7 +153,8 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, devices: list[FakeDevice]
         {
             **{"data": str(folder / "data.json"), "programs": [str(folder / "mine.py")], "workers": 2},
             **{"modes": ["sequential", "parallel_gpu"], "results_dir": str(folder / "results")},
-            **{"min_block_s": 0.01, "min_blocks": 2, "max_blocks": 2},
+            **{"min_block_s": 0.01, "min_blocks": 2, "max_blocks": 2, "min_mode_s": 0.01, "max_warmup_s": 0.1},
+            **{"accuracy_samples": 0},
             **values,
         },
         "here",
@@ -201,6 +202,13 @@ def test_what_only_passes_through_a_device_leaves_its_counters_at_zero(
     opcodes = pd.read_parquet(written / "opcodes.parquet")
     assert (opcodes.instructions > 0).all()
     assert (opcodes.executions == 0).all()
+
+
+def test_outputs_of_timed_blocks_are_those_of_the_reference(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = run(folder, monkeypatch, [FakeDevice(0), FakeDevice(1)], accuracy_samples=5)
+    modes = pd.read_parquet(written / "modes.parquet").set_index("mode")
+    assert modes.sampled["parallel_gpu"] > 0
+    assert modes.sampled_different["parallel_gpu"] == 0
 
 
 OLD = """

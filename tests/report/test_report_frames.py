@@ -5,9 +5,7 @@ import pytest
 from synthetic_run import CONFIG, ENVIRONMENT, RECORD
 
 from harness.report.frames import RunFolderError, in_mode_order, load_run, requested_modes
-from harness.run.schema import OPTIONAL, TABLES
-
-REQUIRED = sorted(TABLES.keys() - OPTIONAL)
+from harness.run.schema import ADDED, OPTIONAL, TABLES
 
 
 def test_a_run_is_loaded_whole(folder):
@@ -16,14 +14,33 @@ def test_a_run_is_loaded_whole(folder):
     assert (run.config, run.environment, run.record) == (CONFIG, ENVIRONMENT, RECORD)
     assert (run.name, run.status, run.confidence) == (RECORD["name"], "complete", 0.95)
     assert run.phase_seconds["timed"] == 95.1
-    for name in REQUIRED:
-        dtypes = TABLES[name]
+    for name, dtypes in TABLES.items():
         frame = getattr(run, name)
+        if name in OPTIONAL:
+            assert len(frame) == 0, name
+            continue
         assert len(frame) == len(pd.read_parquet(folder / f"{name}.parquet")), name
         assert {column: str(dtype) for column, dtype in frame.dtypes.items()} == dtypes
 
 
-@pytest.mark.parametrize("name", REQUIRED)
+def test_a_run_from_before_some_columns_has_nulls_there(folder):
+    run = load_run(folder)
+    assert run.missing == {}
+    for name, columns in ADDED.items():
+        written = pd.read_parquet(folder / f"{name}.parquet").columns
+        for column in set(columns).difference(written):
+            assert getattr(run, name)[column].isna().all(), column
+
+
+def test_a_damaged_table_that_may_be_missing_is_noted_all_the_same(folder):
+    (folder / "accuracy.parquet").write_bytes(b"PAR1")
+    run = load_run(folder)
+    assert list(run.missing) == ["accuracy.parquet"]
+    assert "cannot be read" in run.missing["accuracy.parquet"]
+    assert list(run.accuracy.columns) == list(TABLES["accuracy"])
+
+
+@pytest.mark.parametrize("name", sorted(TABLES.keys() - OPTIONAL))
 @pytest.mark.parametrize("fault", ["absent", "truncated", "column", "type"])
 def test_a_frame_that_cannot_be_had_is_noted_and_empty(folder, name, fault):
     path = folder / f"{name}.parquet"

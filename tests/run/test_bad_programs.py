@@ -144,6 +144,7 @@ def done(tmp_path_factory) -> Done:
             "worker_memory_gb": 0.5,
             "program_timeout_s": 0.4,
             "min_block_s": 0.02,
+            "max_warmup_s": 0.1,
             "min_blocks": 3,
             "max_blocks": 4,
             "max_mode_s": 30.0,

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -20,9 +21,9 @@ from harness.run import rounds
 from harness.run.mode import Block, Mode
 from harness.run.modes import make_mode, unavailable
 from harness.run.pool import WorkerPool, WorkersDied
-from harness.run.reference import ReferenceMode, plan_spans
+from harness.run.reference import ReferenceMode, plan_spans, waiting
 from harness.run.rounds import Measured, run_rounds, warm_up
-from harness.run.worker import EvaluationLost, Job, Outcome, Span, check, time_span
+from harness.run.worker import Draw, EvaluationLost, Job, Outcome, Span, SpanTiming, check, time_span
 from harness.run.workload import Workload, make_workload
 from harness.samples import expand, load_tasks
 
@@ -151,10 +152,21 @@ def test_a_plan_covers_every_evaluation_once_the_costliest_first(passes, exclude
     assert totals == sorted(totals, reverse=True)
 
 
-def test_more_passes_are_cut_into_more_spans():
+def test_spans_get_shorter_so_that_none_waits_long_for_the_last():
     costs = [0.0001] * 100
     assert len(plan_spans(costs, frozenset(), 2, 1)) < len(plan_spans(costs, frozenset(), 2, 100))
-    assert len(plan_spans(costs, frozenset(), 2, 100)) >= 20
+    sizes = [span.stop - span.start for span in plan_spans(costs, frozenset(), 2, 100)]
+    assert sizes[0] >= 25  # a half of what there is for each of two workers
+    assert sizes[-1] <= 2
+    costly_last = [0.0001] * 99 + [0.1]
+    assert plan_spans(costly_last, frozenset(), 2, 10)[0].stop == 100
+
+
+def test_a_plan_keeps_what_is_drawn():
+    draw = Draw(frozenset({3, 60, 99}), 1)
+    spans = plan_spans([0.001] * 100, frozenset({99}), 3, 10, draw)
+    assert sorted(e for span in spans for e in span.draw.evaluations) == [3, 60, 99]
+    assert all(span.start <= e < span.stop and span.draw.turn == 1 for span in spans for e in span.draw.evaluations)
 
 
 def test_one_worker_gets_all_in_one_span():
@@ -162,7 +174,7 @@ def test_one_worker_gets_all_in_one_span():
 
 
 def config(**values: object) -> Config:
-    base = {"min_block_s": 0.02, "min_blocks": 2, "max_blocks": 3, "max_mode_s": 60.0}
+    base = {"min_block_s": 0.02, "min_blocks": 2, "max_blocks": 3, "max_mode_s": 60.0, "max_warmup_s": 0.2}
     return make_config({**base, **values}, "here")
 
 
@@ -189,11 +201,11 @@ def measure(job: Job, names: tuple[str, ...], settings: Config) -> tuple[list[Me
 def test_blocks_are_as_long_and_as_many_as_asked_for(job, monkeypatch):
     walls: dict[str, list[float]] = {}
 
-    def recorded(entry: Measured, costs: Sequence[float], excluded: set[int]) -> Block | None:
-        block = run_block(entry, costs, excluded)
-        assert block is not None
-        walls.setdefault(entry.mode.name, []).append(block.wall_s)
-        return block
+    def recorded(*arguments: Any) -> tuple[Block, rounds.Circumstances] | None:
+        found = run_block(*arguments)
+        assert found is not None
+        walls.setdefault(arguments[0].mode.name, []).append(found[0].wall_s)
+        return found
 
     run_block = rounds._block
     monkeypatch.setattr(rounds, "_block", recorded)
@@ -202,10 +214,13 @@ def test_blocks_are_as_long_and_as_many_as_asked_for(job, monkeypatch):
     for entry in measured:
         assert (entry.stop_rule, entry.failure, entry.warnings) == ("blocks", None, [])
         assert len(entry.blocks) == 3
-        assert {block.evaluations for block in entry.blocks} == {entry.passes * len(job.workload.evaluations)}
-        *shorter, last = walls[entry.mode.name][:-3]  # of the warm-up: those that count may find the machine quicker
-        assert last >= 0.05
-        assert all(wall < 0.05 for wall in shorter)
+        for block, circumstances in zip(entry.blocks, entry.circumstances, strict=True):
+            assert block.evaluations == circumstances.passes * len(job.workload.evaluations)
+        warm = walls[entry.mode.name][:-3]  # those that count may find the machine quicker
+        assert len(warm) == entry.warm_up.blocks
+        assert sum(warm) == pytest.approx(entry.warm_up.seconds)
+        assert warm[-1] >= 0.05
+        assert warm[0] < 0.05
 
 
 @pytest.mark.parametrize(
@@ -233,8 +248,8 @@ def test_what_stops_finishing_is_left_out_of_every_mode_with_a_warning(folder):
     for entry in measured:
         assert entry.failure is None
         assert entry.stop_rule == "blocks"
-        last = entry.blocks[-1]
-        assert last.evaluations == entry.passes * (len(job.workload.evaluations) - len(excluded))
+        last, passes = entry.blocks[-1], entry.circumstances[-1].passes
+        assert last.evaluations == passes * (len(job.workload.evaluations) - len(excluded))
 
 
 def test_a_lost_evaluation_is_named_and_the_pool_works_on(folder):
@@ -243,8 +258,33 @@ def test_a_lost_evaluation_is_named_and_the_pool_works_on(folder):
         with pytest.raises(EvaluationLost) as lost:
             list(pool.map(time_span, [Span(0, 4, passes=30)]))
         assert job.workload.evaluations[lost.value.args[0]][0] == 1
-        again = [timings for _, timings in pool.map(time_span, [Span(0, 4, frozenset({2, 3}), 5)])]
-        assert [(t.program, t.evaluations) for t in again[0]] == [(0, 10)]
+        (again,) = pool.time([Span(0, 4, frozenset({2, 3}), 5)])
+        assert [(t.program, t.evaluations) for t in again.timings] == [(0, 10)]
+
+
+def test_workers_share_spans_and_each_is_timed_once(folder):
+    job = make_job(folder, "steady", samples=6)
+    with WorkerPool(job, 2) as pool:
+        pool.start()
+        for _ in range(3):
+            start = time.perf_counter()
+            parts = pool.time([Span(e, e + 1, passes=30) for e in range(6)])
+            assert sum(t.evaluations for part in parts for t in part.timings) == 6 * 30
+            assert len({part.worker for part in parts}) == 2
+            for part in parts:
+                assert start < part.began < part.ended < time.perf_counter()
+                assert sum(t.seconds for t in part.timings) <= part.ended - part.began
+                assert 0 < part.cpu_s <= part.ended - part.began + 0.05
+
+
+def test_waiting_is_the_time_after_a_workers_last_span():
+    def part(worker: int, began: float, ended: float) -> SpanTiming:
+        return SpanTiming((), worker, began, ended, 0.0, 0, ())
+
+    parts = [part(1, 0.1, 2.0), part(2, 0.1, 4.0), part(1, 2.1, 3.0)]
+    assert waiting(parts, 0.0, 2) == pytest.approx(1.0)
+    assert waiting(parts, 0.0, 3) == pytest.approx(1.0 + 4.0)  # one that got nothing
+    assert waiting(parts[:1], 0.0, 1) == 0
 
 
 def test_a_death_names_its_suspects_and_the_pool_works_on(folder):

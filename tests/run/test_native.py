@@ -171,7 +171,7 @@ def test_a_run_reports_what_fell_back_and_what_primitives_cost(folder, tmp_path)
         {
             **{"data": str(folder / "data.json"), "programs": [str(folder / "mine.py")], "workers": 2},
             **{"modes": ["sequential", "native_cpu"], "results_dir": str(tmp_path)},
-            **{"min_block_s": 0.01, "min_blocks": 2, "max_blocks": 2},
+            **{"min_block_s": 0.01, "min_blocks": 2, "max_blocks": 2, "max_warmup_s": 0.1},
         },
         "here",
     )
@@ -240,7 +240,16 @@ def test_without_the_library_the_mode_is_skipped_and_all_else_works(folder, tmp_
             *(sys.executable, "-c", WITHOUT_LIBRARY, tmp_path / "empty", "run", ROOT / "configs" / "local.yaml"),
             *("--out", tmp_path / "run", "--set", f"data={folder / 'data.json'}"),
             *("--set", f"programs=[{folder / 'mine.py'}]", "--set", "modes=[sequential, native_cpu]"),
-            *("--set", "min_block_s=0.01", "--set", "min_blocks=2", "--set", "max_blocks=2"),
+            *(
+                "--set",
+                "min_block_s=0.01",
+                "--set",
+                "max_warmup_s=0.1",
+                "--set",
+                "min_blocks=2",
+                "--set",
+                "max_blocks=2",
+            ),
         ],
         capture_output=True,
         text=True,

@@ -27,6 +27,7 @@ def config(tmp_path) -> Config:
             "programs": [str(tmp_path / "mine.py")],
             "modes": ["sequential"],
             "min_block_s": 0.01,
+            "max_warmup_s": 0.1,
             "min_blocks": 2,
             "max_blocks": 2,
             "max_mode_s": 5.0,
@@ -44,7 +45,7 @@ def test_a_run_folder_has_all_that_it_should_and_can_be_run_again(config):
     folder = execute(config, prepare(config))
     assert {path.name for path in folder.iterdir()} == {
         *("config.yaml", "environment.json", "run.json", "programs.parquet", "evaluations.parquet"),
-        *("blocks.parquet", "timings.parquet", "modes.parquet", "primitives.parquet"),
+        *("blocks.parquet", "timings.parquet", "modes.parquet", "primitives.parquet", "accuracy.parquet"),
     }
     assert json.loads((folder / "run.json").read_text())["status"] == "complete"
     assert read_config(folder / "config.yaml") == config

@@ -17,10 +17,10 @@ struct Reader {
     const u8* end;
 };
 
-VM_FN u64 bytes_left(const Reader& in) { return static_cast<u64>(in.end - in.at); }
+VM_INLINE u64 bytes_left(const Reader& in) { return static_cast<u64>(in.end - in.at); }
 
 template <class T>
-VM_FN bool read(Reader& in, T& x) {
+VM_INLINE bool read(Reader& in, T& x) {
     if (bytes_left(in) < sizeof(T)) return false;
     memcpy(&x, in.at, sizeof(T));
     in.at += sizeof(T);
@@ -135,7 +135,7 @@ struct Writer {
 };
 
 template <class T>
-VM_FN void write(Writer& out, T x) {
+VM_INLINE void write(Writer& out, T x) {
     if (out.size + sizeof(T) <= out.capacity) memcpy(out.at + out.size, &x, sizeof(T));
     out.size += sizeof(T);
 }

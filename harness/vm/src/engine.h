@@ -2,18 +2,17 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <new>
-#include <stdexcept>
-#include <string>
-#include <thread>
 #include <vector>
 
-#include "encoding.h"
+#include "evaluate.h"
+#include "signals.h"
+#include "threads.h"
 #include "verify.h"
 
 namespace vm {
@@ -24,18 +23,28 @@ inline u64 nanoseconds_since(Clock::time_point start) {
     return static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
 }
 
-enum Status : u8 { SUCCEEDED, FAILED, NOT_HANDLED, NOT_RUN = 255 };
-enum Equality : u8 { DIFFERENT, EQUAL, UNKNOWN = 255 };
+// How long a cycle of VM_CYCLES is, by the time since the first look at it.
+class CycleClock {
+public:
+    double nanoseconds_per_cycle() const {
+        while (true) {
+            const u64 nanoseconds = nanoseconds_since(start_), cycles = VM_CYCLES() - cycles_;
+            if (nanoseconds >= ENOUGH && cycles) return static_cast<double>(nanoseconds) / static_cast<double>(cycles);
+        }
+    }
 
-inline Status status_of(const Value& v) { return v.tag == FAIL ? FAILED : v.tag == UNHANDLED ? NOT_HANDLED : SUCCEEDED; }
-inline Reason reason_of(const Value& v) { return v.tag == UNHANDLED ? static_cast<Reason>(v.num) : R_NONE; }
+private:
+    static constexpr u64 ENOUGH = 2'000'000;  // nanoseconds to compare two clocks over
+    Clock::time_point start_ = Clock::now();
+    u64 cycles_ = VM_CYCLES();
+};
 
 constexpr u64 USUAL_GRID = 256;  // bytes; to look how many it has would be to wait for it
 
 // Ask for the first lines of what will be needed soon.
 inline void fetch(const void* at, u64 bytes) {
-    constexpr u64 line = 64, most = 512;
-    for (u64 k = 0; k < std::min(bytes, most); k += line) __builtin_prefetch(static_cast<const u8*>(at) + k);
+    constexpr u64 most = 1024;
+    for (u64 k = 0; k < std::min(bytes, most); k += CACHE_LINE) __builtin_prefetch(static_cast<const u8*>(at) + k);
 }
 
 inline u64 size_of_memory(u64 bytes) { return std::max<u64>(bytes, 4096); }
@@ -81,6 +90,11 @@ public:
         }
     }
 
+    // Have room for so many bytes side by side, if they are many.
+    void reserve(u64 bytes) {
+        if (bytes > size_ && bytes > static_cast<u64>(cx_.arena.end - cx_.arena.top)) add(bytes);
+    }
+
 private:
     void add(u64 size) {
         chunks_.push_back(std::make_unique<Memory>(size));
@@ -92,12 +106,68 @@ private:
     Context cx_{{nullptr, nullptr, nullptr}, 0, false};
 };
 
-struct StoredUnit {
+// Call f(cx, bad) on all lanes, each with a Context and a bad value of its own; those of the leader stay.
+template <class F>
+auto with_lanes(Context& cx, F f, Value& bad) {
+#if VM_LANES > 1
+    static thread_local Warp warp;
+    decltype(f(cx, bad)) found{};
+    const Context before = cx;
+    warp.run([&](u32 lane) {
+        Context own = before;
+        own.lane = lane;
+        own.lanes = VM_LANES;
+        Value own_bad = none();
+        const auto x = f(own, own_bad);
+        if (lane) return;
+        found = x;
+        bad = own_bad;
+        cx = own;
+        cx.lanes = 1;
+    });
+    return found;
+#else
+    return f(cx, bad);
+#endif
+}
+
+// A unit, and all that it points to but for what its constants point to in one block, so that it is quickly fetched.
+class StoredUnit {
+public:
     Unit unit{};
-    std::vector<u16> code, results;
-    std::vector<u32> behind, results_start;
-    std::vector<Value> constants;
-    Store store;
+    Store store;  // of what the constants point to
+
+    // Copy what the unit points to into the block.
+    void gather(u64 constants, u64 results) {
+        const u64 lists = 2 * static_cast<u64>(unit.programs) + 1;
+        const u64 sizes[] = {constants * sizeof(Value), static_cast<u64>(unit.n) * FIELDS * sizeof(u16),
+                             static_cast<u64>(unit.n) * sizeof(u32), lists * sizeof(u32), results * sizeof(u16)};
+        for (const u64 size : sizes) size_ += round_up(size);
+        block_ = std::make_unique<Line[]>(size_ / CACHE_LINE + 1);
+        u8* to = reinterpret_cast<u8*>(block_.get());
+        put(unit.constants, sizes[0], to);
+        put(unit.code, sizes[1], to);
+        put(unit.behind, sizes[2], to);
+        put(unit.results_start, sizes[3], to);
+        put(unit.results, sizes[4], to);
+    }
+
+    void fetch_block() const { fetch(block_.get(), size_); }
+
+private:
+    struct alignas(CACHE_LINE) Line {
+        u8 bytes[CACHE_LINE];
+    };
+
+    template <class T>
+    static void put(const T*& from, u64 size, u8*& to) {
+        if (size) memcpy(to, from, size);
+        from = reinterpret_cast<const T*>(to);
+        to += round_up(size);
+    }
+
+    u64 size_ = 0;
+    std::unique_ptr<Line[]> block_;
 };
 
 struct Sample {
@@ -116,13 +186,18 @@ struct Job {
     u64 results;              // how many there are
     u8 *status, *reason, *equal;  // of each result
     u64* nanoseconds;             // of each pair; may be null
-    const int* cancel;            // set it to end the evaluation; may be null
+    int* cancel;                  // set it to end the evaluation; may be null
     u64 arena_bytes, most_arena_bytes, most_output_bytes;
     i64 fuel;  // of each pair
     u32 threads;
     u32 want_outputs, want_counters;  // whether
-    u32 reserved;
+    u32 flags;  // of JobFlag
     u64 output_bytes, retried, arena_used;  // put in: size of all outputs; pairs run again with a larger arena; most of it used
+};
+
+enum JobFlag : u32 {
+    RESUMED = 1,       // signals ended this job, as it is, before: evaluate what is left
+    IN_MAIN_THREAD = 2,  // of Python: signals may end it
 };
 
 struct Output {
@@ -140,8 +215,9 @@ struct Worker {
         outputs.clear();
         std::fill(counters.begin(), counters.end(), Counter{0, 0, 0});
         retried = arena_used = 0;
-        error.clear();
+        error = nullptr;
     }
+
 
     Memory small;
     std::unique_ptr<Memory> large;
@@ -149,7 +225,7 @@ struct Worker {
     std::vector<u8> outputs;
     std::vector<Counter> counters = std::vector<Counter>(COUNTERS, Counter{0, 0, 0});
     u64 retried = 0, arena_used = 0;
-    std::string error;
+    std::exception_ptr error;
 };
 
 // Pairs that a thread takes at a time. Few, since the slow ones are often neighbours.
@@ -163,70 +239,97 @@ public:
     std::vector<Value> inputs;
     Store store;
     std::mutex busy;
+    CycleClock clock;
 
     std::vector<Counter> counters = std::vector<Counter>(COUNTERS, Counter{0, 0, 0});
     std::vector<Output> outputs;
     std::vector<std::unique_ptr<Worker>> workers;
+    OwnThreads pool;  // of workers from the second on
 
-    // Evaluate a job that has been checked.
-    void evaluate(Job& job) {
-        counters.assign(COUNTERS, Counter{0, 0, 0});
-        outputs.assign(job.want_outputs ? job.results : 0, Output{0, 0, 0});
-        std::fill(job.status, job.status + job.results, static_cast<u8>(NOT_RUN));
-        std::fill(job.reason, job.reason + job.results, static_cast<u8>(R_NONE));
-        std::fill(job.equal, job.equal + job.results, static_cast<u8>(UNKNOWN));
-        const u64 threads = std::max<u64>(1, std::min<u64>(job.threads, job.pairs));
-        workers.resize(threads);
-        for (auto& worker : workers) {
+    // Evaluate a job that has been checked, or what is left of it. `signals` end it early; may be null.
+    void evaluate(Job& job, const Signals* signals) {
+        const bool resumed = job.flags & RESUMED;
+        const u32 threads = static_cast<u32>(std::max<u64>(1, std::min<u64>(job.threads, job.pairs)));
+        if (!resumed) {
+            outputs.assign(job.want_outputs ? job.results : 0, Output{0, 0, 0});
+            std::fill(job.status, job.status + job.results, static_cast<u8>(NOT_RUN));
+            std::fill(job.reason, job.reason + job.results, static_cast<u8>(R_NONE));
+            std::fill(job.equal, job.equal + job.results, static_cast<u8>(UNKNOWN));
+        }
+        if (workers.size() < threads) workers.resize(threads);
+        for (u32 k = 0; k < threads; k++) {
+            auto& worker = workers[k];
             if (!worker || worker->small.size() != size_of_memory(job.arena_bytes)) {
                 worker.reset();
                 worker = std::make_unique<Worker>(job.arena_bytes);
             }
-            worker->begin(most_registers);
+            if (!resumed) worker->begin(most_registers);
         }
-        std::atomic<u64> next{0};
-        {
-            std::vector<std::thread> running;
-            try {
-                for (u32 k = 1; k < threads; k++) running.emplace_back([&, k] { work(job, next, k); });
-            } catch (...) {  // fewer threads do it as well
-            }
-            work(job, next, 0);
-            for (auto& thread : running) thread.join();
-        }
-        for (const auto& worker : workers) {
-            worker->large.reset();
-            if (!worker->error.empty()) throw std::runtime_error(worker->error);
-            job.retried += worker->retried;
-            job.arena_used = std::max(job.arena_used, worker->arena_used);
+        Shares shares(job.pairs, threads);
+        const Run run{job, signals, job.nanoseconds ? clock.nanoseconds_per_cycle() : 0, threads};
+        pool.get().run(threads, [&](u32 number) { work(run, shares, number); });
+        gather(job, threads);
+    }
+
+private:
+    // What all threads know of a job.
+    struct Run {
+        const Job& job;
+        const Signals* signals;
+        double nanoseconds_per_cycle;
+        u32 threads;
+    };
+
+    // Put together what the threads have.
+    void gather(Job& job, u32 threads) {
+        counters.assign(COUNTERS, Counter{0, 0, 0});
+        job.retried = job.arena_used = job.output_bytes = 0;
+        for (u32 thread = 0; thread < threads; thread++) {
+            Worker& worker = *workers[thread];
+            worker.large.reset();
+            if (worker.error) std::rethrow_exception(worker.error);
+            job.retried += worker.retried;
+            job.arena_used = std::max(job.arena_used, worker.arena_used);
+            if (!job.want_counters) continue;
             for (u32 k = 0; k < COUNTERS; k++) {
-                counters[k].executions += worker->counters[k].executions;
-                counters[k].elements += worker->counters[k].elements;
-                counters[k].cycles += worker->counters[k].cycles;
+                counters[k].executions += worker.counters[k].executions;
+                counters[k].elements += worker.counters[k].elements;
+                counters[k].cycles += worker.counters[k].cycles;
             }
         }
         for (const Output& output : outputs) job.output_bytes += output.size;
     }
 
-private:
-    void work(const Job& job, std::atomic<u64>& next, u32 number) {
+    void work(const Run& run, Shares& shares, u32 number) noexcept {
+        const Job& job = run.job;
         Worker& worker = *workers[number];
-        const u64 chunk = std::max<u64>(1, std::min<u64>(MOST_AT_ONCE, job.pairs / (workers.size() * 16)));
+        const u64 chunk = std::max<u64>(1, std::min<u64>(MOST_AT_ONCE, job.pairs / (run.threads * 16)));
+        u64 first = 0, end = 0, since = VM_CYCLES();
         try {
-            while (!(job.cancel && *static_cast<const volatile int*>(job.cancel))) {
-                const u64 first = next.fetch_add(chunk);
-                if (first >= job.pairs) break;
-                for (u64 pair = first; pair < std::min(first + chunk, job.pairs); pair++) {
+            while (!is_ended(run) && shares.take(number, chunk, first, end)) {
+                for (u64 pair = first; pair < end; pair++) {
+                    if (job.flags & RESUMED && is_done(job, pair)) continue;
                     fetch_ahead(job, pair);
-                    const auto start = job.nanoseconds ? Clock::now() : Clock::time_point();
                     if (!evaluate_pair(job, worker, number, pair)) return;
-                    if (job.nanoseconds) job.nanoseconds[pair] = nanoseconds_since(start);
+                    if (!job.nanoseconds) continue;
+                    const u64 now = VM_CYCLES();
+                    job.nanoseconds[pair] = static_cast<u64>(static_cast<double>(now - since) * run.nanoseconds_per_cycle);
+                    since = now;
                 }
             }
-        } catch (const std::exception& error) {
-            worker.error = error.what();
-            next.store(job.pairs);
+        } catch (...) {
+            worker.error = std::current_exception();
+            shares.clear();
         }
+    }
+
+    static bool is_ended(const Run& run) {
+        if (run.signals && run.signals->arrived()) return true;
+        return run.job.cancel && *static_cast<const volatile int*>(run.job.cancel);
+    }
+
+    bool is_done(const Job& job, u64 pair) const {
+        return units[job.units[pair]]->unit.programs && job.status[job.first_result[pair]] != NOT_RUN;
     }
 
     // Have what the pairs behind this one need brought to the caches: most programs are so short that they would wait
@@ -234,13 +337,7 @@ private:
     void fetch_ahead(const Job& job, u64 pair) const {
         if (pair + 2 < job.pairs) fetch(units[job.units[pair + 2]].get(), sizeof(StoredUnit));
         if (pair + 1 >= job.pairs) return;
-        if (job.units[pair + 1] != job.units[pair]) {
-            const StoredUnit& stored = *units[job.units[pair + 1]];
-            fetch(stored.code.data(), stored.code.size() * sizeof(u16));
-            fetch(stored.constants.data(), stored.constants.size() * sizeof(Value));
-            fetch(stored.results.data(), stored.results.size() * sizeof(u16));
-            fetch(stored.results_start.data(), stored.results_start.size() * sizeof(u32));
-        }
+        if (job.units[pair + 1] != job.units[pair]) units[job.units[pair + 1]]->fetch_block();
         const Sample& sample = samples[job.samples[pair + 1]];
         for (u32 k = 0; k < sample.inputs; k++) {
             const Value& input = inputs[sample.first + k];
@@ -272,24 +369,20 @@ private:
         Context cx{memory.arena(), job.fuel, false};
         for (u32 k = 0; k < sample.inputs; k++) worker.registers[k] = inputs[sample.first + k];
         const Limits limits{job.cancel, again};
+        const Counters counters{worker.counters.data(), nullptr};
         Value bad = none();
         Value* registers = worker.registers.data();
-        const Ending ending = job.want_counters ? run<true>(cx, unit, registers, limits, worker.counters.data(), bad)
-                                                : run<false>(cx, unit, registers, limits, nullptr, bad);
+        const Ending ending = with_lanes(cx, [&](Context& own, Value& own_bad) {
+            return job.want_counters ? run<EVERYTHING>(own, unit, registers, limits, counters, own_bad)
+                                     : run<NOTHING>(own, unit, registers, limits, counters, own_bad);
+        }, bad);
         if (ending == CANCELLED || ending == OUT_OF_MEMORY) return ending;
-        if (ending == OUT_OF_FUEL) bad = unhandled(R_FUEL);
         for (u32 program = 0; program < unit.programs; program++) {
-            Value outcome = cx.too_deep ? unhandled(R_DEPTH) : ending == ENDED ? outcome_of(unit, registers, program) : bad;
+            Value outcome = outcome_of(cx, unit, registers, program, ending, bad);
             const u64 result = job.first_result[pair] + program;
-            const u32 count = unit.results_start[2 * program + 1] - unit.results_start[2 * program];
-            u8 equality = UNKNOWN;
-            if (sample.has_expected && count == 1 && outcome.tag != UNHANDLED) {
-                const Value& output = registers[unit.results[unit.results_start[2 * program]]];
-                equality = outcome.tag != FAIL && vm::equal(cx, output, sample.expected) ? EQUAL : DIFFERENT;
-                if (cx.too_deep) {
-                    outcome = unhandled(R_DEPTH);
-                    equality = UNKNOWN;
-                }
+            Equality equality = UNKNOWN;
+            if (sample.has_expected) {
+                equality = compare_output(cx, unit, registers, program, sample.expected, outcome);
             }
             if (job.want_outputs && !is_bad(outcome)) {
                 outcome = put_out(job, worker, number, unit, program, outputs[result]);
@@ -303,28 +396,15 @@ private:
         return ending;
     }
 
-    // FAIL if an output or a required register of a program is, else UNHANDLED if one is, else None.
-    static Value outcome_of(const Unit& unit, const Value* registers, u32 program) {
-        const u32 first = unit.results_start[2 * program], end = unit.results_start[2 * program + 2];
-        Value bad = none();
-        bad_operand(registers, unit.results + first, end - first, bad);
-        return bad;
-    }
-
     // Encode a program's outputs as a tuple. UNHANDLED if that cannot be done, else None.
     static Value put_out(const Job& job, Worker& worker, u32 number, const Unit& unit, u32 program, Output& output) {
-        const u32 first = unit.results_start[2 * program], end = unit.results_start[2 * program + 1];
         const Value* registers = worker.registers.data();
         const u64 begin = worker.outputs.size();
         u64 room = 4096;
         while (true) {
             worker.outputs.resize(begin + room);
             Writer out{worker.outputs.data() + begin, room, 0};
-            write_head(out, CODE_TUPLE, end - first);
-            Reason trouble = R_NONE;
-            for (u32 k = first; k < end && trouble == R_NONE; k++) {
-                trouble = encode(out, registers[unit.results[k]], job.most_output_bytes);
-            }
+            const Reason trouble = encode_outputs(out, unit, registers, program, job.most_output_bytes);
             if (trouble != R_NONE || out.size <= room) {
                 const u64 size = trouble == R_NONE ? out.size : 0;
                 worker.outputs.resize(begin + size);

@@ -72,7 +72,7 @@ VM_FN i32 most_colour(const i8* bytes, u64 n) {
     return found;
 }
 
-VM_FN i32 most_colour(const Grid& g) { return most_colour(g.data, static_cast<u64>(g.h) * g.w); }
+VM_INLINE i32 most_colour(const Grid& g) { return most_colour(g.data, static_cast<u64>(g.h) * g.w); }
 
 // The bytes 0..255 (a colour c is number c + 128) that a grid has, as 256 bits.
 struct Colours {
@@ -111,7 +111,7 @@ VM_FN Colours colours_of_object(const Patch& p) {
 
 // Call f(colour) for each, ascending.
 template <class F>
-VM_FN void for_each_colour(const Colours& colours, F f) {
+VM_INLINE void for_each_colour(const Colours& colours, F f) {
     for (u32 word = 0; word < 4; word++) {
         for (u64 bits = colours.bits[word]; bits; bits &= bits - 1) {
             f(static_cast<i32>(word * 64 + lowest_bit(bits)) - 128);

@@ -10,6 +10,12 @@
 #endif
 
 #include "engine.h"
+#include "python_grids.h"
+
+#if VM_LANES > 1
+#include "emulated_cuda.h"
+#include "kernels.cu"
+#endif
 
 #define VM_API extern "C" __attribute__((visibility("default")))
 
@@ -17,7 +23,7 @@ using namespace vm;
 
 namespace {
 
-enum Error : int { OK, BAD_ARGUMENT, NO_HOST_MEMORY, REFUSED, BUSY, INTERNAL };
+enum Error : int { OK, BAD_ARGUMENT, NO_HOST_MEMORY, REFUSED, BUSY, INTERNAL, SIGNALLED };
 
 thread_local std::string message;  // about the last error on this thread
 
@@ -51,17 +57,17 @@ int with(Engine* engine, F f) noexcept {
 }
 
 // Decode `count` values that fill `size` bytes.
-int decode_all(Store& store, const u8* bytes, u64 size, u64 count, const char* what, std::vector<Value>& values) {
+int decode_all(Store& store, const u8* bytes, u64 size, u64 count, const std::string& what, std::vector<Value>& values) {
     Reader in{bytes, bytes + size};
     for (u64 k = 0; k < count; k++) {
         const Value v = store.keep(in);
         if (is_bad(v)) {
             const char* why = v.tag == FAIL ? "is no encoded value" : "nests too deep";
-            return error(REFUSED, std::string(what) + " " + std::to_string(k) + " " + why);
+            return error(REFUSED, what + " " + std::to_string(k) + " " + why);
         }
         values.push_back(v);
     }
-    if (bytes_left(in)) return error(REFUSED, "there are bytes behind the last " + std::string(what));
+    if (bytes_left(in)) return error(REFUSED, "there are bytes behind the last " + what);
     return OK;
 }
 
@@ -80,6 +86,7 @@ const char* find_fault(const Engine& engine, const Job& job, u64 pair) {
 }
 
 int check(const Engine& engine, const Job& job) {
+    if (job.pairs > UINT32_MAX) return error(BAD_ARGUMENT, "too many pairs for one evaluation");
     for (u64 pair = 0; pair < job.pairs; pair++) {
         const char* fault = find_fault(engine, job, pair);
         if (fault) return error(BAD_ARGUMENT, "pair " + std::to_string(pair) + ": " + fault);
@@ -112,27 +119,27 @@ VM_API int vm_add_unit(Engine* engine, const u16* code, u32 n, u32 registers, u3
                        u64 constants_size, u32 constants_count, const u16* results, const u32* results_start,
                        u32 programs, u32* id) {
     return with(engine, [&](Engine& own) -> int {
-        auto stored = std::make_unique<StoredUnit>();
         if (n > MOST_INSTRUCTIONS) return error(REFUSED, "too many instructions");
-        stored->code.assign(code, code + static_cast<u64>(n) * FIELDS);
-        stored->results_start.assign(results_start, results_start + 2 * static_cast<u64>(programs) + 1);
-        stored->results.assign(results, results + stored->results_start.back());
-        const int bad = decode_all(stored->store, constants, constants_size, constants_count, "constant", stored->constants);
+        auto stored = std::make_unique<StoredUnit>();
+        std::vector<Value> values;
+        const int bad = decode_all(stored->store, constants, constants_size, constants_count, "constant", values);
         if (bad) return bad;
+        const u64 results_count = results_start[2 * static_cast<u64>(programs)];
         Unit& unit = stored->unit;
-        unit.code = stored->code.data();
+        unit.code = code;
         unit.n = n;
-        unit.constants = stored->constants.data();
+        unit.constants = values.data();
         unit.registers = registers;
         unit.inputs = inputs;
         unit.programs = programs;
-        unit.results = stored->results.data();
-        unit.results_start = stored->results_start.data();
-        Verifier verifier(unit, constants_count, stored->results.size());
+        unit.results = results;
+        unit.results_start = results_start;
+        Verifier verifier(unit, constants_count, results_count);
         if (!verifier.verify()) return error(REFUSED, verifier.why());
         unit.depth = verifier.depth();
-        stored->behind = verifier.behind();
-        unit.behind = stored->behind.data();
+        const std::vector<u32> behind = verifier.behind();
+        unit.behind = behind.data();
+        stored->gather(values.size(), results_count);
         *id = static_cast<u32>(own.units.size());
         own.units.push_back(std::move(stored));
         own.most_registers = std::max(own.most_registers, registers);
@@ -148,6 +155,40 @@ VM_API int vm_clear_units(Engine* engine) {
     });
 }
 
+// Decode `count` samples and keep them; none if one is refused. Sample k is the bytes from starts[k] to starts[k + 1] of
+// `bytes`: `inputs` values, and behind them the expected output if has_expected[k]. *id: of the first; the others follow.
+VM_API int vm_add_samples(Engine* engine, const u8* bytes, u64 size, const u64* starts, u64 count, u32 inputs,
+                          const u8* has_expected, u32* id) {
+    return with(engine, [&](Engine& own) -> int {
+        const std::size_t first = own.inputs.size(), first_sample = own.samples.size();
+        if (count > UINT32_MAX - first_sample) return error(REFUSED, "too many samples");
+        own.store.reserve(size + count * (inputs + 1u) * sizeof(Grid));
+        int bad = OK;
+        for (u64 k = 0; k < count && bad == OK; k++) {
+            if (starts[k] > starts[k + 1] || starts[k + 1] > size) {
+                bad = error(BAD_ARGUMENT, "sample " + std::to_string(k) + " lies outside of the bytes");
+                break;
+            }
+            const std::size_t place = own.inputs.size();
+            const u64 values = static_cast<u64>(inputs) + (has_expected[k] != 0);
+            const std::string what = count > 1 ? "sample " + std::to_string(k) + ": value" : "value";
+            bad = decode_all(own.store, bytes + starts[k], starts[k + 1] - starts[k], values, what, own.inputs);
+            if (bad == OK) {
+                own.samples.push_back(
+                    Sample{place, inputs, has_expected[k] != 0, has_expected[k] ? own.inputs.back() : none()});
+            }
+        }
+        if (bad != OK) {
+            own.inputs.resize(first);
+            own.samples.resize(first_sample, Sample{});
+            return bad;
+        }
+        *id = static_cast<u32>(first_sample);
+        return OK;
+    });
+}
+
+// Forget all samples, and free their memory; numbers begin at 0 again.
 VM_API int vm_clear_samples(Engine* engine) {
     return with(engine, [](Engine& own) -> int {
         own.samples.clear();
@@ -157,28 +198,20 @@ VM_API int vm_clear_samples(Engine* engine) {
     });
 }
 
-// Decode a sample and keep it: `inputs` values, and behind them the expected output if has_expected.
-VM_API int vm_add_sample(Engine* engine, const u8* bytes, u64 size, u32 inputs, u32 has_expected, u32* id) {
-    return with(engine, [&](Engine& own) -> int {
-        const std::size_t first = own.inputs.size();
-        const int bad = decode_all(own.store, bytes, size, static_cast<u64>(inputs) + (has_expected != 0), "value", own.inputs);
-        if (bad) {
-            own.inputs.resize(first);
-            return bad;
-        }
-        *id = static_cast<u32>(own.samples.size());
-        own.samples.push_back(Sample{first, inputs, has_expected != 0, has_expected ? own.inputs.back() : none()});
-        return OK;
-    });
-}
-
-// Evaluate; see Job.
+// Evaluate; see Job. SIGNALLED where a signal has arrived before all was done: the caller has Python handle it, resets
+// *job->cancel, and may call again with RESUMED, the buffers as they are. A pair that SIGINT ended is evaluated again, and
+// what it had counted stays.
 VM_API int vm_evaluate(Engine* engine, Job* job) {
     return with(engine, [&](Engine& own) -> int {
         const int bad = check(own, *job);
         if (bad) return bad;
-        own.evaluate(*job);
-        return OK;
+        if (!(job->flags & IN_MAIN_THREAD) || !job->cancel) {
+            own.evaluate(*job, nullptr);
+            return OK;
+        }
+        const Signals signals(job->cancel);
+        own.evaluate(*job, &signals);
+        return signals.arrived() ? SIGNALLED : OK;
     });
 }
 
@@ -224,7 +257,9 @@ VM_API int vm_run_operation(u32 op, const u8* operands, u64 size, u32 count, u64
         const auto start = Clock::now();
         for (u64 k = 0; k < repeats; k++) {
             cx.arena.top = cx.arena.base;
-            result = value_of(operate(cx, registers.data(), instruction));
+            const auto apply = [&](Context& own, Value&) { return value_of(operate(own, registers.data(), instruction)); };
+            Value bad = none();
+            result = is_shared(static_cast<u16>(op)) ? with_lanes(cx, apply, bad) : apply(cx, bad);
         }
         *nanoseconds = nanoseconds_since(start);
         if (cx.too_deep) result = unhandled(R_DEPTH);
@@ -238,4 +273,49 @@ VM_API int vm_run_operation(u32 op, const u8* operands, u64 size, u32 count, u64
         *reason = reason_of(result);
         return OK;
     });
+}
+
+#if VM_LANES > 1
+// Run a kernel of kernels.cu, emulated: vm_load (which = 0), vm_evaluate (1), or that with everything counted (2).
+VM_API int vm_launch(u32 which, u32 blocks, const void* parameters) {
+    return guarded([&]() -> int {
+        if (which == 0) {
+            launch(blocks, [&] { load_all(*static_cast<const Load*>(parameters)); });
+        } else if (which == 1) {
+            launch(blocks, [&] { evaluate_all<EXECUTIONS>(*static_cast<const Batch*>(parameters)); });
+        } else {
+            launch(blocks, [&] { evaluate_all<EVERYTHING>(*static_cast<const Batch*>(parameters)); });
+        }
+        return OK;
+    });
+}
+#endif
+
+// Encode the values of a Python tuple that are grids, one behind the other, and put down where each ends; a value that is
+// none takes no bytes. Ends where there is no room for the next. *done: how many values those are. The caller holds the
+// interpreter lock.
+VM_API int vm_encode_grids(const Python* python, Object* values, u64 first, u64 count, u8* bytes, u64 capacity, u64* ends,
+                           u64* done) {
+    u64 at = 0, k = 0;
+    for (; k < count && capacity - at >= MOST_GRID_BYTES; k++) {
+        at += encode_python_grid(*python, python->item(values, static_cast<i64>(first + k)), bytes + at);
+        ends[k] = at;
+    }
+    *done = k;
+    return OK;
+}
+
+// Return a new Python tuple of the grids whose bytes begin at each of `starts` and end at `ends`; `other` where there is no
+// grid. Null, with a Python exception set, where memory is short. The caller holds the interpreter lock.
+VM_API Object* vm_decode_grids(const Python* python, const u8* bytes, const u64* starts, const u64* ends, u64 count,
+                               Object* other) {
+    Object* all = python->new_tuple(static_cast<i64>(count));
+    for (u64 k = 0; all && k < count; k++) {
+        Object* grid = decode_python_grid(*python, bytes + starts[k], ends[k] - starts[k], other);
+        if (!grid || python->set_item(all, static_cast<i64>(k), grid) != 0) {
+            python->drop(all);
+            all = nullptr;
+        }
+    }
+    return all;
 }

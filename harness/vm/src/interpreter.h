@@ -5,6 +5,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "lanes.h"
 #include "loops.h"
 #include "opcodes.h"
 #include "ops_colours.h"
@@ -39,6 +40,27 @@ struct Unit {
 struct Counter {
     u64 executions, elements, cycles;
 };
+
+// What is counted: nothing; executions, which is cheap enough to be done always, as a proof that the machine ran; or
+// all that a Counter holds.
+enum Counting : int { NOTHING, EXECUTIONS, EVERYTHING };
+
+// Where it is counted. On CUDA other warps add to the same counters.
+struct Counters {
+    Counter* all;
+    u32* executions;
+};
+template <class T>
+VM_INLINE void add_to(T& counter, T x) {
+#ifdef __CUDACC__
+    atomicAdd(&counter, x);
+#elif VM_LANES > 1
+    __atomic_fetch_add(&counter, x, __ATOMIC_RELAXED);
+#else
+    counter += x;
+#endif
+}
+
 constexpr u32 COUNTERS = static_cast<u32>(OPCODES) + static_cast<u32>(LOOP_KINDS);  // opcodes, then loop kinds
 
 // How to run, besides what to run.
@@ -47,7 +69,13 @@ struct Limits {
     bool stop_without_memory;    // the caller will try again with a larger arena
 };
 
-enum Ending : u8 { ENDED, STOPPED, OUT_OF_FUEL, OUT_OF_MEMORY, CANCELLED };
+enum Ending : u32 { ENDED, STOPPED, OUT_OF_FUEL, OUT_OF_MEMORY, CANCELLED, CALLED };
+
+// What the leader asks all lanes to do: the operation `at`; without one, that is CALLED, it has come to an end.
+struct Call {
+    Ending ending;
+    const u16* at;
+};
 
 // A loop or an if in progress.
 struct Frame {
@@ -142,11 +170,11 @@ VM_FN bool is_since(const Context& cx, const u8* mark, const void* pointer) {
     return at >= mark && at < cx.arena.top;
 }
 
-VM_FN u64 round_up(u64 size) { return (size + 15u) & ~static_cast<u64>(15); }
+VM_INLINE u64 round_up(u64 size) { return (size + 15u) & ~static_cast<u64>(15); }
 
 VM_FN void move_down(u8* to, const void* from, u64 size) {
     allow_all(to, size);
-    memmove(to, from, size);
+    move_bytes(to, from, size);
     allow(to, round_up(size));
 }
 
@@ -203,38 +231,59 @@ VM_FN void release(Context& cx, u8* mark, Value& v) {
     }
 }
 
-VM_FN bool is_empty_set(const Value& v) { return v.tag == SET && !v.seq; }
+VM_INLINE bool is_empty_set(const Value& v) { return v.tag == SET && !v.seq; }
 
 // Whether v is the empty set and the last of `results` too: most of what a loop over pairs makes.
 VM_FN bool is_repeated(const Seq& results, const Value& v) {
     return is_empty_set(v) && results.n && is_empty_set(results.items[results.n - 1]);
 }
 
-VM_FN bool takes_two(u8 kind) { return kind == LOOP_zip || kind == LOOP_zip_merge || kind == LOOP_product; }
-VM_FN bool takes_rank(u8 kind) { return kind == LOOP_arg_rank || kind == LOOP_val_rank; }
+VM_INLINE bool takes_two(u8 kind) { return kind == LOOP_zip || kind == LOOP_zip_merge || kind == LOOP_product; }
+VM_INLINE bool takes_rank(u8 kind) { return kind == LOOP_arg_rank || kind == LOOP_val_rank; }
 
-template <bool COUNTING>
+// The operations whose work all lanes share: these call collectives (see lanes.h), the others do not.
+VM_FN bool is_shared(u16 op) {
+    switch (op) {
+#define SHARED(name) case OP_##name:
+#include "shared_operations.def"
+#undef SHARED
+        return true;
+        default: return false;
+    }
+}
+
+template <Counting COUNTING>
 struct Machine {
     Context& cx;
     const Unit& unit;
     Value* registers;
     const Limits& limits;
-    Counter* counters;
+    const Counters& counters;
     Frame* frames;
+    bool helped;  // whether there are lanes that wait to be called for the operations that they share
     u32 depth, pc;
 
+    VM_FN_MEMBER bool calls(u16 op) const { return VM_LANES > 1 && helped && is_shared(op); }
+
     VM_FN_MEMBER void count(u32 which, u64 elements, u64 since) {
-        counters[which].executions++;
-        counters[which].elements += elements;
-        counters[which].cycles += VM_CYCLES() - since;
+        if (COUNTING == NOTHING) return;
+        if (COUNTING == EXECUTIONS) return add_to(counters.executions[which], 1u);
+        add_to(counters.all[which].executions, static_cast<u64>(1));
+        add_to(counters.all[which].elements, elements);
+        add_to(counters.all[which].cycles, VM_CYCLES() - since);
+    }
+
+    VM_FN_MEMBER u64 now() const { return COUNTING == EVERYTHING ? VM_CYCLES() : 0; }
+
+    VM_FN_MEMBER void count_operation(const u16* at, const Value& v, u64 since) {
+        const Value& a = registers[at[2]];
+        count(at[0], COUNTING != EVERYTHING ? 0 : is_container(v) ? length(v) : is_container(a) ? length(a) : 1, since);
     }
 
     VM_FN_MEMBER Words operation(const u16* at) {
-        if (!COUNTING) return operate(cx, registers, at);
-        const u64 since = VM_CYCLES();
+        const u64 since = now();
         const Words words = operate(cx, registers, at);
-        const Value v = value_of(words), &a = registers[at[2]];
-        count(at[0], is_container(v) ? length(v) : is_container(a) ? length(a) : 1, since);
+        if (COUNTING != NOTHING) count_operation(at, value_of(words), since);
         return words;
     }
 
@@ -259,10 +308,10 @@ struct Machine {
     }
 
     VM_FN_MEMBER Value finish(Frame& f) {
-        const u64 since = COUNTING ? VM_CYCLES() : 0;
+        const u64 since = now();
         Value v = finish_loop(cx, f.kind, f.container, f.items, f.results, f.rank);
         release(cx, f.loop_mark, v);
-        if (COUNTING) count(static_cast<u32>(OPCODES) + f.kind, f.n, since);
+        count(static_cast<u32>(OPCODES) + f.kind, f.n, since);
         return v;
     }
 
@@ -301,10 +350,7 @@ struct Machine {
         f.symmetric = kind == LOOP_product && at[2] == at[3] && is_symmetric_body(at);
         if (f.symmetric) f.n = f.columns * (f.columns + 1) / 2;
         f.unordered = kind == LOOP_product || (kind == LOOP_map && is_set(a));
-        if (COUNTING) {
-            counters[CONTROL_loop].executions++;
-            counters[CONTROL_loop].elements += f.n;
-        }
+        count(CONTROL_loop, f.n, now());
         if (f.n) {
             f.items = items_of(cx, a);
             if (two) f.others = items_of(cx, b);
@@ -324,10 +370,7 @@ struct Machine {
         v = fail();
         const Value& times = registers[at[2]];
         if (!is_int(times) || times.num < 1) return false;
-        if (COUNTING) {
-            counters[CONTROL_repeat].executions++;
-            counters[CONTROL_repeat].elements += static_cast<u64>(times.num);
-        }
+        count(CONTROL_repeat, static_cast<u64>(times.num), now());
         f.op = CONTROL_repeat;
         f.dst = at[1];
         f.element = at[4];
@@ -351,7 +394,7 @@ struct Machine {
         if (!f.unordered || !is_repeated(*f.results, v)) f.results->items[f.results->n++] = v;
         if (f.kind == LOOP_extract && is_tuple(f.container) && is_truthy(v)) {
             v = f.items[f.k - 1];
-            if (COUNTING) count(static_cast<u32>(OPCODES) + f.kind, f.k, VM_CYCLES());
+            count(static_cast<u32>(OPCODES) + f.kind, f.k, now());
             return false;
         }
         if (f.k < f.n) return true;
@@ -362,7 +405,7 @@ struct Machine {
     // The instruction `next` of a loop whose body is nothing but operations; else null.
     VM_FN_MEMBER const u16* end_of_plain_body(const Frame& f) const {
         const u16* at = unit.code + static_cast<u64>(f.body) * FIELDS;
-        while (at[0] >= CONTROLS) at += FIELDS;
+        while (at[0] >= CONTROLS && !calls(at[0])) at += FIELDS;
         return at[0] == CONTROL_next ? at : nullptr;
     }
 
@@ -413,8 +456,16 @@ struct Machine {
         return true;
     }
 
-    // Run the unit. `bad` is what stopped it, if it is STOPPED.
-    VM_FN_MEMBER Ending run(Value& bad) {
+    // Go on behind the operation `at`, which was shared, with its result. False if the run ends with that.
+    VM_FN_MEMBER bool take(const u16* at, const Value& v, Value& bad, Ending& ending) {
+        pc++;
+        if (is_bad(v)) return take_bad(v, at[1], bad, ending);
+        registers[at[1]] = v;
+        return true;
+    }
+
+    // Run the unit, to its end or, if CALLED, to the shared operation `at`. `bad` is what stopped it, if it is STOPPED.
+    VM_FN_MEMBER Ending run(Value& bad, const u16*& call) {
         u32 until_poll = POLL_INTERVAL;
         Ending ending = ENDED;
         while (true) {
@@ -425,6 +476,10 @@ struct Machine {
             }
             const u16* at = unit.code + static_cast<u64>(pc) * FIELDS;
             if (at[0] >= CONTROLS) {
+                if (calls(at[0])) {
+                    call = at;
+                    return CALLED;
+                }
                 const Words words = operation(at);
                 pc++;
                 if (!is_bad(words)) {
@@ -507,16 +562,35 @@ struct Machine {
     }
 };
 
-// Run a unit on inputs that the caller has put into the first registers. The arena must be 16-byte aligned.
-template <bool COUNTING>
-VM_FN Ending run(Context& cx, const Unit& unit, Value* registers, const Limits& limits, Counter* counters, Value& bad) {
+// Run a unit on inputs that the caller has put into the first registers; all lanes do. The arena must be 16-byte aligned.
+// The leader runs the machine, the others wait for what it calls them for.
+template <Counting COUNTING>
+VM_FN Ending run(Context& cx, const Unit& unit, Value* registers, const Limits& limits, const Counters& counters,
+                 Value& bad) {
     Frame* frames = allocate_array<Frame>(cx, unit.depth);
     if (!frames) {
         bad = unhandled(R_ARENA);
         return limits.stop_without_memory ? OUT_OF_MEMORY : STOPPED;
     }
-    Machine<COUNTING> machine{cx, unit, registers, limits, counters, frames, 0, 0};
-    return machine.run(bad);
+    Machine<COUNTING> machine{cx, unit, registers, limits, counters, frames, lanes_of(cx) > 1, 0, 0};
+    const u16* at = nullptr;
+    Ending ending = ENDED;
+    while (true) {
+        const Call call = alone(cx, [&](Context&) {
+            ending = machine.run(bad, at);
+            return Call{ending, at};
+        });
+        if (call.ending != CALLED) break;
+        const u64 since = machine.now();
+        const Value v = value_of(operate(cx, registers, call.at));
+        const bool go_on = alone(cx, [&](Context&) {
+            if (COUNTING != NOTHING) machine.count_operation(call.at, v, since);
+            return machine.take(call.at, v, bad, ending);
+        });
+        if (!go_on) break;
+    }
+    bad = of_lane(cx, bad, 0);
+    return of_lane(cx, ending, 0);
 }
 
 }  // namespace vm

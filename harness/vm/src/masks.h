@@ -213,7 +213,7 @@ VM_FN Value part_of(Context& cx, const Patch& p, const Patch& q, bool keep_commo
 
 // The patch without those of its cells, `items` in canonical order, whose `keep` is false.
 template <class F>
-VM_FN Value kept_cells(Context& cx, const Patch& p, const Value* items, F keep) {
+VM_INLINE Value kept_cells(Context& cx, const Patch& p, const Value* items, F keep) {
     Mask m;
     if (!copy_mask(cx, m, p)) return unhandled(R_ARENA);
     bool changed = false;

@@ -8,7 +8,7 @@ namespace vm {
 
 // The tuple of what f makes of each row; v is a tuple of tuples.
 template <class F>
-VM_FN Value map_rows(Context& cx, const Value& v, F f) {
+VM_INLINE Value map_rows(Context& cx, const Value& v, F f) {
     Seq* rows = new_seq(cx, length(v));
     if (!rows) return unhandled(R_ARENA);
     for (u64 r = 0; r < rows->n; r++) {
@@ -20,7 +20,7 @@ VM_FN Value map_rows(Context& cx, const Value& v, F f) {
 
 // The grid with what f makes of each cell in its place.
 template <class F>
-VM_FN Value map_odd_cells(Context& cx, const Value& grid, F f) {
+VM_INLINE Value map_odd_cells(Context& cx, const Value& grid, F f) {
     return map_rows(cx, grid, [&](const Value& row) {
         Seq* made = new_seq(cx, length(row));
         if (!made) return unhandled(R_ARENA);
@@ -69,7 +69,7 @@ VM_FN u64 shortest_row(const Value& grid) {
     return shortest;
 }
 
-VM_FN Value cell_at(const Value& grid, u64 r, u64 k) { return tuple_item(tuple_item(grid, r), k); }
+VM_INLINE Value cell_at(const Value& grid, u64 r, u64 k) { return tuple_item(tuple_item(grid, r), k); }
 
 // Whether a row, or a column within the shortest row, is of one value only.
 VM_FN bool is_uniform_row(Context& cx, const Value& row) {

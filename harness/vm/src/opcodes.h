@@ -39,7 +39,7 @@ constexpr u16 NO_FIELD = 0xFFFF;  // of an instruction that does not use it
 constexpr u32 FIELDS = 8;         // op, dst, a, b, c, d, e, f
 
 // How many operands an operation takes.
-VM_FN u32 arity_of(u16 op) {
+VM_INLINE u32 arity_of(u16 op) {
     switch (op) {
 #define CONTROL(name, semantics)
 #define LOOP_KIND(name, semantics)

@@ -130,8 +130,8 @@ VM_FN Value common_colour(Context& cx, const Value& element, bool fewest) {
     return is_bad(colours) ? colours : value_by_count(cx, colours, fewest);
 }
 
-VM_FN Value op_mostcolor(Context& cx, const Value& element) { return common_colour(cx, element, false); }
-VM_FN Value op_leastcolor(Context& cx, const Value& element) { return common_colour(cx, element, true); }
+VM_INLINE Value op_mostcolor(Context& cx, const Value& element) { return common_colour(cx, element, false); }
+VM_INLINE Value op_leastcolor(Context& cx, const Value& element) { return common_colour(cx, element, true); }
 
 // ---- which colours there are
 

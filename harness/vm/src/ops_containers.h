@@ -176,7 +176,7 @@ VM_FN Value shrunk(Context& cx, bool is_a_tuple, Seq* seq, u64 n) {
 
 // The elements of a container for which keep(k) holds, as one of the same kind; `items` are its elements in order.
 template <class F>
-VM_FN Value kept_items(Context& cx, const Value& container, const Value* items, F keep) {
+VM_INLINE Value kept_items(Context& cx, const Value& container, const Value* items, F keep) {
     if (container.tag == PATCH) return kept_cells(cx, *container.patch, items, keep);
     const u64 n = length(container);
     Seq* seq = new_seq(cx, n);
@@ -291,9 +291,9 @@ VM_FN Value by_count(Context& cx, const Value& container, bool greatest) {
     return c.values[best];
 }
 
-VM_FN Value op_mostcommon(Context& cx, const Value& container) { return by_count(cx, container, true); }
+VM_INLINE Value op_mostcommon(Context& cx, const Value& container) { return by_count(cx, container, true); }
 
-VM_FN Value op_leastcommon(Context& cx, const Value& container) { return by_count(cx, container, false); }
+VM_INLINE Value op_leastcommon(Context& cx, const Value& container) { return by_count(cx, container, false); }
 
 VM_FN bool occurs_before(Context& cx, const Value* items, u64 k) {
     for (u64 before = 0; before < k; before++) {
@@ -365,7 +365,7 @@ VM_FN Value op_repeat(Context& cx, const Value& item, const Value& num) {
     return make_tuple(cx, seq);
 }
 
-VM_FN Value op_initset(Context& cx, const Value& value) { return set_of(cx, &value, 1); }
+VM_INLINE Value op_initset(Context& cx, const Value& value) { return set_of(cx, &value, 1); }
 
 VM_FN Value op_insert(Context& cx, const Value& value, const Value& container) {
     if (!is_set(container)) return fail();
@@ -411,15 +411,15 @@ VM_FN Value item_at(Context& cx, const Value& container, const Value& rank) {
     return items ? items[place] : unhandled(R_ARENA);
 }
 
-VM_FN Value op_first(Context& cx, const Value& container) { return item_at(cx, container, integer(0)); }
+VM_INLINE Value op_first(Context& cx, const Value& container) { return item_at(cx, container, integer(0)); }
 
-VM_FN Value op_second(Context& cx, const Value& container) { return item_at(cx, container, integer(1)); }
+VM_INLINE Value op_second(Context& cx, const Value& container) { return item_at(cx, container, integer(1)); }
 
-VM_FN Value op_last(Context& cx, const Value& container) { return item_at(cx, container, integer(-1)); }
+VM_INLINE Value op_last(Context& cx, const Value& container) { return item_at(cx, container, integer(-1)); }
 
-VM_FN Value op_get_nth_t(Context& cx, const Value& tup, const Value& rank) { return item_at(cx, tup, rank); }
+VM_INLINE Value op_get_nth_t(Context& cx, const Value& tup, const Value& rank) { return item_at(cx, tup, rank); }
 
-VM_FN Value op_get_nth_f(Context& cx, const Value& fset, const Value& rank) { return item_at(cx, fset, rank); }
+VM_INLINE Value op_get_nth_f(Context& cx, const Value& fset, const Value& rank) { return item_at(cx, fset, rank); }
 
 VM_FN Value op_other(Context& cx, const Value& container, const Value& value) {
     const Value rest = op_remove(cx, value, container);
@@ -528,7 +528,7 @@ VM_FN Value op_branch(Context&, const Value& condition, const Value& a, const Va
     return is_truthy(condition) ? a : b;
 }
 
-VM_FN Value op_pack1(Context& cx, const Value& a) { return tuple_of(cx, &a, 1); }
+VM_INLINE Value op_pack1(Context& cx, const Value& a) { return tuple_of(cx, &a, 1); }
 
 VM_FN Value op_pack3(Context& cx, const Value& a, const Value& b, const Value& c) {
     const Value items[3] = {a, b, c};
@@ -540,6 +540,6 @@ VM_FN Value op_pack4(Context& cx, const Value& a, const Value& b, const Value& c
     return tuple_of(cx, items, 4);
 }
 
-VM_FN Value op_require_count(Context&, const Value& n) { return is_int(n) && n.num >= 1 ? n : fail(); }
+VM_INLINE Value op_require_count(Context&, const Value& n) { return is_int(n) && n.num >= 1 ? n : fail(); }
 
 }  // namespace vm

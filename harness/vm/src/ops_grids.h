@@ -18,11 +18,11 @@ VM_FN Value grid_value(Context& cx, const Grid* g) {
 }
 
 // Whether a value can be a cell of a grid.
-VM_FN bool is_colour(const Value& v) { return is_int(v) && is_byte(v.num); }
+VM_INLINE bool is_colour(const Value& v) { return is_int(v) && is_byte(v.num); }
 
-VM_FN u64 cells_in(const Grid& g) { return static_cast<u64>(g.h) * g.w; }
-VM_FN const i8* row_at(const Grid& g, u64 r) { return g.data + r * g.w; }
-VM_FN i8* row_at(Grid& g, u64 r) { return g.data + r * g.w; }
+VM_INLINE u64 cells_in(const Grid& g) { return static_cast<u64>(g.h) * g.w; }
+VM_INLINE const i8* row_at(const Grid& g, u64 r) { return g.data + r * g.w; }
+VM_INLINE i8* row_at(Grid& g, u64 r) { return g.data + r * g.w; }
 
 VM_FN Grid* copy_grid(Context& cx, const Grid& g) {
     Grid* copy = new_grid(cx, g.h, g.w);
@@ -684,7 +684,7 @@ VM_FN Value scale_grid(Context& cx, const Grid& g, u32 down, u32 across) {
 }
 
 // Whether a side, made `factor` times as long, is one that a grid may have.
-VM_FN bool fits_scaled(u32 side, i64 factor) { return factor <= MOST_SIDE && side * factor <= MOST_SIDE; }
+VM_INLINE bool fits_scaled(u32 side, i64 factor) { return factor <= MOST_SIDE && side * factor <= MOST_SIDE; }
 
 VM_NOINLINE Value op_hupscale(Context& cx, const Value& grid, const Value& factor) {
     const Grid* g = nullptr;

@@ -17,7 +17,7 @@ VM_FN Value subtract_integers(i64 x, i64 y) {
     return ((x ^ y) & (x ^ rest)) < 0 ? unhandled(R_OVERFLOW) : integer(rest);
 }
 
-VM_FN u64 magnitude(i64 x) { return x < 0 ? 0 - static_cast<u64>(x) : static_cast<u64>(x); }
+VM_INLINE u64 magnitude(i64 x) { return x < 0 ? 0 - static_cast<u64>(x) : static_cast<u64>(x); }
 
 VM_FN Value multiply_integers(i64 x, i64 y) {
     if (is_small(x) && is_small(y)) return integer(x * y);
@@ -35,7 +35,7 @@ VM_FN Value divide_integers(i64 x, i64 y) {
     return integer(x % y != 0 && (x < 0) != (y < 0) ? quotient - 1 : quotient);
 }
 
-VM_FN i64 sign_of_integer(i64 x) { return (x > 0) - (x < 0); }
+VM_INLINE i64 sign_of_integer(i64 x) { return (x > 0) - (x < 0); }
 
 // Whether v is a tuple of two integers, of any size, which are then x and y.
 VM_FN bool get_integers(const Value& v, i64& x, i64& y) {
@@ -59,7 +59,7 @@ VM_FN Value pair_of_results(Context& cx, const Value& a, const Value& b) {
 
 // f of an integer, or of both of a pair.
 template <class F>
-VM_FN Value elementwise(Context& cx, const Value& v, F f) {
+VM_INLINE Value elementwise(Context& cx, const Value& v, F f) {
     if (is_int(v)) return f(v.num);
     i64 x, y;
     return get_integers(v, x, y) ? pair_of_results(cx, f(x), f(y)) : fail();
@@ -67,7 +67,7 @@ VM_FN Value elementwise(Context& cx, const Value& v, F f) {
 
 // f of two integers, of a pair and an integer in any order, or of two pairs.
 template <class F>
-VM_FN Value elementwise(Context& cx, const Value& a, const Value& b, F f) {
+VM_INLINE Value elementwise(Context& cx, const Value& a, const Value& b, F f) {
     if (is_int(a) && is_int(b)) return f(a.num, b.num);
     i64 x = a.num, y = a.num, i = b.num, j = b.num;
     if (!is_int(a) && !get_integers(a, x, y)) return fail();
@@ -75,7 +75,7 @@ VM_FN Value elementwise(Context& cx, const Value& a, const Value& b, F f) {
     return pair_of_results(cx, f(x, i), f(y, j));
 }
 
-VM_FN Value op_identity(Context&, const Value& x) { return x; }
+VM_INLINE Value op_identity(Context&, const Value& x) { return x; }
 
 VM_FN Value op_add(Context& cx, const Value& a, const Value& b) {
     return elementwise(cx, a, b, [](i64 x, i64 y) { return add_integers(x, y); });
@@ -121,9 +121,9 @@ VM_FN Value op_sign(Context& cx, const Value& n) {
     return elementwise(cx, n, [](i64 x) { return integer(sign_of_integer(x)); });
 }
 
-VM_FN Value op_even(Context&, const Value& n) { return is_int(n) ? boolean(n.num % 2 == 0) : fail(); }
+VM_INLINE Value op_even(Context&, const Value& n) { return is_int(n) ? boolean(n.num % 2 == 0) : fail(); }
 
-VM_FN Value op_positive(Context&, const Value& x) { return is_int(x) ? boolean(x.num > 0) : fail(); }
+VM_INLINE Value op_positive(Context&, const Value& x) { return is_int(x) ? boolean(x.num > 0) : fail(); }
 
 VM_FN Value is_proper_superset(Context& cx, const Value& a, const Value& b) {
     const u64 n = length(b);
@@ -152,19 +152,19 @@ VM_FN Value op_greater(Context& cx, const Value& a, const Value& b) {
     return is_set(x) && is_set(y) ? is_proper_superset(cx, x, y) : fail();
 }
 
-VM_FN Value op_equality(Context& cx, const Value& a, const Value& b) { return boolean(equal(cx, a, b)); }
+VM_INLINE Value op_equality(Context& cx, const Value& a, const Value& b) { return boolean(equal(cx, a, b)); }
 
-VM_FN Value op_flip(Context&, const Value& b) { return boolean(!is_truthy(b)); }
+VM_INLINE Value op_flip(Context&, const Value& b) { return boolean(!is_truthy(b)); }
 
-VM_FN Value op_both(Context&, const Value& a, const Value& b) { return is_truthy(a) ? b : a; }
+VM_INLINE Value op_both(Context&, const Value& a, const Value& b) { return is_truthy(a) ? b : a; }
 
-VM_FN Value op_either(Context&, const Value& a, const Value& b) { return is_truthy(a) ? a : b; }
+VM_INLINE Value op_either(Context&, const Value& a, const Value& b) { return is_truthy(a) ? a : b; }
 
-VM_FN Value op_astuple(Context& cx, const Value& a, const Value& b) { return make_pair(cx, a, b); }
+VM_INLINE Value op_astuple(Context& cx, const Value& a, const Value& b) { return make_pair(cx, a, b); }
 
-VM_FN Value op_toivec(Context& cx, const Value& i) { return make_pair(cx, i, integer(0)); }
+VM_INLINE Value op_toivec(Context& cx, const Value& i) { return make_pair(cx, i, integer(0)); }
 
-VM_FN Value op_tojvec(Context& cx, const Value& j) { return make_pair(cx, integer(0), j); }
+VM_INLINE Value op_tojvec(Context& cx, const Value& j) { return make_pair(cx, integer(0), j); }
 
 // Whether the arena has room for n items of a size: what is asked for before anything of a computed length is made.
 VM_FN bool has_room(const Context& cx, u64 n, u64 size) {

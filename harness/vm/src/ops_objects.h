@@ -18,7 +18,7 @@ struct Scratch {
     template <class T>
     VM_FN_MEMBER T* array(u64 n) {
         const u64 size = n * sizeof(T);
-        const u64 odd = reinterpret_cast<std::uintptr_t>(cx.arena.end - size) & 15;  // the end need not be aligned
+        const u64 odd = reinterpret_cast<u64>(cx.arena.end - size) & 15;  // the end need not be aligned
         if (size + odd > static_cast<u64>(cx.arena.end - cx.arena.top)) return nullptr;
         cx.arena.end -= size + odd;
         allow_all(cx.arena.end, size);
@@ -47,7 +47,7 @@ VM_FN Form rows_of_grid(Context& cx, const Value& v, const Grid*& g) {
     return g ? IS_PATCH : NO_MEMORY;
 }
 
-VM_FN bool fits_mask(const Grid& g) { return g.h <= MOST_ROWS && g.w <= MOST_COLUMNS; }
+VM_INLINE bool fits_mask(const Grid& g) { return g.h <= MOST_ROWS && g.w <= MOST_COLUMNS; }
 
 // Cells side by side in a row that belong to one component; `parent` is a run before it of the same component, or
 // itself, and at last the number of the component.

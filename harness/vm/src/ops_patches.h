@@ -14,7 +14,7 @@ constexpr u32 FRONTIER_LENGTH = 30;
 // ---- where a patch is
 
 // The pair of two integers of any size.
-VM_FN Value location(Context& cx, i64 i, i64 j) { return make_pair(cx, integer(i), integer(j)); }
+VM_INLINE Value location(Context& cx, i64 i, i64 j) { return make_pair(cx, integer(i), integer(j)); }
 
 VM_FN Value corner_of(Context& cx, const Value& patch, bool lower, bool right) {
     Extent e;
@@ -24,10 +24,10 @@ VM_FN Value corner_of(Context& cx, const Value& patch, bool lower, bool right) {
     return location(cx, lower ? e.bottom : e.top, right ? e.right : e.left);
 }
 
-VM_FN Value op_ulcorner(Context& cx, const Value& patch) { return corner_of(cx, patch, false, false); }
-VM_FN Value op_urcorner(Context& cx, const Value& patch) { return corner_of(cx, patch, false, true); }
-VM_FN Value op_llcorner(Context& cx, const Value& patch) { return corner_of(cx, patch, true, false); }
-VM_FN Value op_lrcorner(Context& cx, const Value& patch) { return corner_of(cx, patch, true, true); }
+VM_INLINE Value op_ulcorner(Context& cx, const Value& patch) { return corner_of(cx, patch, false, false); }
+VM_INLINE Value op_urcorner(Context& cx, const Value& patch) { return corner_of(cx, patch, false, true); }
+VM_INLINE Value op_llcorner(Context& cx, const Value& patch) { return corner_of(cx, patch, true, false); }
+VM_INLINE Value op_lrcorner(Context& cx, const Value& patch) { return corner_of(cx, patch, true, true); }
 
 VM_FN Value op_uppermost(Context& cx, const Value& patch) {
     Extent e;
@@ -70,7 +70,7 @@ VM_FN u64 sum_of_places(u64 bits) {
            16 * count_bits(bits & 0xFFFF0000FFFF0000u) + 32 * count_bits(bits & 0xFFFFFFFF00000000u);
 }
 
-VM_FN i64 floor_divide(i64 a, i64 positive) { return a >= 0 ? a / positive : -((-a + positive - 1) / positive); }
+VM_INLINE i64 floor_divide(i64 a, i64 positive) { return a >= 0 ? a / positive : -((-a + positive - 1) / positive); }
 
 VM_FN Value op_centerofmass(Context& cx, const Value& patch) {
     i64 rows = 0, columns = 0;
@@ -225,7 +225,7 @@ VM_FN Value op_asindices(Context& cx, const Value& grid) {
 
 // Call f(item, i, j) for every element of the rows of a tuple of tuples.
 template <class F>
-VM_FN void for_each_element(const Value& grid, F f) {
+VM_INLINE void for_each_element(const Value& grid, F f) {
     const u64 h = length(grid);
     for (u64 i = 0; i < h; i++) {
         const Value row = tuple_item(grid, i);
@@ -365,9 +365,9 @@ VM_FN Value around(Context& cx, const Value& loc, u64 above, u64 beside, u64 bel
     return of_patch(p);
 }
 
-VM_FN Value op_dneighbors(Context& cx, const Value& loc) { return around(cx, loc, 2, 5, 2); }
-VM_FN Value op_ineighbors(Context& cx, const Value& loc) { return around(cx, loc, 5, 0, 5); }
-VM_FN Value op_neighbors(Context& cx, const Value& loc) { return around(cx, loc, 7, 5, 7); }
+VM_INLINE Value op_dneighbors(Context& cx, const Value& loc) { return around(cx, loc, 2, 5, 2); }
+VM_INLINE Value op_ineighbors(Context& cx, const Value& loc) { return around(cx, loc, 5, 0, 5); }
+VM_INLINE Value op_neighbors(Context& cx, const Value& loc) { return around(cx, loc, 7, 5, 7); }
 
 // ---- bounding boxes
 
@@ -462,7 +462,7 @@ VM_FN bool has_row(const Patch& p, i64 i) {
 
 constexpr u64 MOST_FAR_PAIRS = 1 << 22;
 
-VM_FN i64 distance(i64 a, i64 b) { return a < b ? b - a : a - b; }
+VM_INLINE i64 distance(i64 a, i64 b) { return a < b ? b - a : a - b; }
 
 // Two patches in any form, neither empty. False if one is something else, or if there are too many pairs of cells.
 VM_FN bool far_places(Context& cx, const Value& a, const Value& b, Places& p, Places& q) {
@@ -532,7 +532,7 @@ VM_FN bool share_column(const Patch& p, const Patch& q) {
     return false;
 }
 
-VM_FN bool is_mixed(Context& cx, const Value& v) { return v.tag != PATCH && places_of(cx, v).mixed; }
+VM_INLINE bool is_mixed(Context& cx, const Value& v) { return v.tag != PATCH && places_of(cx, v).mixed; }
 
 VM_FN Value op_vmatching(Context& cx, const Value& a, const Value& b) {
     if (is_mixed(cx, a) || is_mixed(cx, b)) return unhandled(R_FORM);  // which the reference may take here
@@ -579,7 +579,7 @@ VM_FN i64 distance_of_rows(const Patch& p, u32 r, const Patch& q, u32 s, i64 bes
 }
 
 // Whether a value has rows of three or more among its elements: where the reference does not unpack it, it takes them.
-VM_FN bool has_long_rows(Context& cx, const Value& v) { return v.tag != PATCH && places_of(cx, v).rows; }
+VM_INLINE bool has_long_rows(Context& cx, const Value& v) { return v.tag != PATCH && places_of(cx, v).rows; }
 
 VM_FN Value op_manhattan(Context& cx, const Value& a, const Value& b) {
     if (has_long_rows(cx, a) || has_long_rows(cx, b)) return unhandled(R_FORM);

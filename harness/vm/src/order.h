@@ -64,7 +64,7 @@ VM_FN bool next_cell(PatchWalk& walk, Value& item) {
     }
 }
 
-VM_FN int sign_of(i64 a, i64 b) { return (a > b) - (a < b); }
+VM_INLINE int sign_of(i64 a, i64 b) { return (a > b) - (a < b); }
 
 VM_FN int compare_bytes(const i8* a, const i8* b, u64 n) {
     for (u64 k = 0; k < n; k++) {
@@ -136,7 +136,7 @@ VM_FN int compare_patches(const Patch& a, const Patch& b) {  // of one kind, nei
     return a.top != b.top ? sign_of(a.top, b.top) : compare_masks(a, b);
 }
 
-VM_FN bool is_simple(const Patch& p) { return p.colour != MANY_COLOURS; }
+VM_INLINE bool is_simple(const Patch& p) { return p.colour != MANY_COLOURS; }
 
 template <int D>
 struct Compare {

@@ -7,7 +7,7 @@ namespace vm {
 
 constexpr u32 MOST_ROWS = 512, MOST_COLUMNS = 512;  // of a mask; what reaches further is left to the reference
 
-VM_FN bool has(const Patch& p, u32 r, u32 k) { return (p.rows[r * p.words + (k >> 6)] >> (k & 63)) & 1; }
+VM_INLINE bool has(const Patch& p, u32 r, u32 k) { return (p.rows[r * p.words + (k >> 6)] >> (k & 63)) & 1; }
 
 // The colour of the cell at row r, column k of the box; the patch is an object and has it.
 VM_FN i32 colour_at(const Patch& p, u32 r, u32 k) {
@@ -26,7 +26,7 @@ VM_FN u64 window(const Patch& p, u32 r, i64 from) {
 
 // Call f(r, k) for every cell, row by row.
 template <class F>
-VM_FN void for_each_bit(const Patch& p, F f) {
+VM_INLINE void for_each_bit(const Patch& p, F f) {
     for (u32 r = 0; r < p.h; r++) {
         for (u32 word = 0; word < p.words; word++) {
             for (u64 bits = p.rows[r * p.words + word]; bits; bits &= bits - 1) f(r, word * 64 + lowest_bit(bits));

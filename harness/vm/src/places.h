@@ -22,8 +22,8 @@ struct Place {
     Kind kind;
 };
 
-VM_FN Place index_place(i32 i, i32 j) { return Place{none(), i, j, AN_INDEX}; }
-VM_FN Place no_place(Kind kind) { return Place{none(), 0, 0, kind}; }
+VM_INLINE Place index_place(i32 i, i32 j) { return Place{none(), i, j, AN_INDEX}; }
+VM_INLINE Place no_place(Kind kind) { return Place{none(), 0, 0, kind}; }
 
 VM_FN Place place_of(const Value& item) {
     if (item.tag == PAIR) return index_place(item.at.i, item.at.j);
@@ -175,7 +175,7 @@ VM_FN void fill_bits(u64* row, u32 w) {
     if (w) row[word] = (static_cast<u64>(1) << w) - 1;
 }
 
-VM_FN void set_bit(u64* row, u32 k) { row[k >> 6] |= static_cast<u64>(1) << (k & 63); }
+VM_INLINE void set_bit(u64* row, u32 k) { row[k >> 6] |= static_cast<u64>(1) << (k & 63); }
 
 // All indices of a box.
 VM_FN Value rectangle(Context& cx, const Extent& e) {

@@ -5,14 +5,14 @@
 
 namespace vm {
 
-VM_FN Seq* new_seq(Context& cx, u64 n) {
+VM_INLINE Seq* new_seq(Context& cx, u64 n) {
     Seq* seq = static_cast<Seq*>(allocate(cx, sizeof(u64) * 2 + n * sizeof(Value)));
     if (seq) seq->n = n;
     return seq;
 }
 
 // The number of elements; v is a container.
-VM_FN u64 length(const Value& v) {
+VM_INLINE u64 length(const Value& v) {
     switch (v.tag) {
         case PAIR:
         case CELL: return 2;
@@ -35,7 +35,7 @@ VM_FN Value tuple_item(const Value& v, u64 k) {
 }
 
 // Whether v is a tuple of two 32-bit integers, which are then i and j. (A tuple of two larger ones: R_OVERFLOW.)
-VM_FN bool get_pair(const Value& v, i32& i, i32& j) {
+VM_INLINE bool get_pair(const Value& v, i32& i, i32& j) {
     if (v.tag == PAIR) {
         i = v.at.i;
         j = v.at.j;
@@ -64,14 +64,14 @@ VM_FN Value make_pair(Context& cx, const Value& a, const Value& b) {
 }
 
 // The tuple of n items, which the caller has put into `seq`.
-VM_FN Value make_tuple(Context& cx, Seq* seq) {
+VM_INLINE Value make_tuple(Context& cx, Seq* seq) {
     if (seq->n == 0) return empty_tuple();
     if (seq->n == 2) return make_pair(cx, seq->items[0], seq->items[1]);
     return of_seq(TUPLE, seq);
 }
 
 // The tuple of n integers, in its smallest form.
-VM_FN Value make_row(const i8* bytes, u64 n) {
+VM_INLINE Value make_row(const i8* bytes, u64 n) {
     if (n == 0) return empty_tuple();
     return n == 2 ? pair_of(bytes[0], bytes[1]) : row_of(bytes, static_cast<u32>(n));
 }
@@ -88,7 +88,7 @@ VM_FN Value smallest_form(const Value& v) {
 }
 
 // Why get_pair said no: FAIL where v is no pair of integers, UNHANDLED where it is one of large ones.
-VM_FN Value no_pair(const Value& v) {
+VM_INLINE Value no_pair(const Value& v) {
     if (v.tag == TUPLE && v.seq && v.seq->n == 2 && is_int(v.seq->items[0]) && is_int(v.seq->items[1])) {
         return unhandled(R_OVERFLOW);
     }

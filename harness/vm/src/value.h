@@ -84,22 +84,25 @@ struct Context {
     Arena arena;
     i64 fuel;     // work left before an evaluation is given up
     bool too_deep;  // set by compare where values nest deeper than it looks
+#if VM_LANES > 1
+    u32 lane = 0, lanes = 1;  // see lanes.h
+#endif
 };
 
 #ifdef __SANITIZE_ADDRESS__  // then a poisoned gap follows each allocation, so that running over its end is noticed
 constexpr u64 GAP = 32;
-VM_FN void allow(void* at, u64 bytes) {
+VM_INLINE void allow(void* at, u64 bytes) {
     ASAN_UNPOISON_MEMORY_REGION(at, bytes);
     ASAN_POISON_MEMORY_REGION(static_cast<u8*>(at) + bytes, GAP);
 }
-VM_FN void allow_all(void* at, u64 bytes) { ASAN_UNPOISON_MEMORY_REGION(at, bytes); }
+VM_INLINE void allow_all(void* at, u64 bytes) { ASAN_UNPOISON_MEMORY_REGION(at, bytes); }
 #else
 constexpr u64 GAP = 0;
-VM_FN void allow(void*, u64) {}
-VM_FN void allow_all(void*, u64) {}
+VM_INLINE void allow(void*, u64) {}
+VM_INLINE void allow_all(void*, u64) {}
 #endif
 
-VM_FN void* allocate(Context& cx, u64 bytes) {
+VM_INLINE void* allocate(Context& cx, u64 bytes) {
     const u64 left = static_cast<u64>(cx.arena.end - cx.arena.top);
     if (bytes > left || bytes + 15u + GAP > left) return nullptr;
     const u64 size = (bytes + 15u) & ~static_cast<u64>(15);
@@ -109,56 +112,56 @@ VM_FN void* allocate(Context& cx, u64 bytes) {
     return at;
 }
 template <class T>
-VM_FN T* allocate_array(Context& cx, u64 n) {
+VM_INLINE T* allocate_array(Context& cx, u64 n) {
     return static_cast<T*>(allocate(cx, n * sizeof(T)));
 }
 
-VM_FN Value none() { return Value{NONE, 0, 0, 0, {0}}; }
-VM_FN Value integer(i64 n) { return Value{INT, 0, 0, 0, {n}}; }
-VM_FN Value boolean(bool b) { return Value{INT, 1, 0, 0, {b ? 1 : 0}}; }
-VM_FN Value fail() { return Value{FAIL, 0, 0, 0, {0}}; }
-VM_FN Value unhandled(Reason reason) { return Value{UNHANDLED, 0, 0, 0, {static_cast<i64>(reason)}}; }
-VM_FN Value pair_of(i32 i, i32 j) {
+VM_INLINE Value none() { return Value{NONE, 0, 0, 0, {0}}; }
+VM_INLINE Value integer(i64 n) { return Value{INT, 0, 0, 0, {n}}; }
+VM_INLINE Value boolean(bool b) { return Value{INT, 1, 0, 0, {b ? 1 : 0}}; }
+VM_INLINE Value fail() { return Value{FAIL, 0, 0, 0, {0}}; }
+VM_INLINE Value unhandled(Reason reason) { return Value{UNHANDLED, 0, 0, 0, {static_cast<i64>(reason)}}; }
+VM_INLINE Value pair_of(i32 i, i32 j) {
     Value v{PAIR, 0, 0, 0, {0}};
     v.at.i = i;
     v.at.j = j;
     return v;
 }
-VM_FN Value cell_of(i32 colour, i32 i, i32 j) {
+VM_INLINE Value cell_of(i32 colour, i32 i, i32 j) {
     Value v{CELL, 0, 0, colour, {0}};
     v.at.i = i;
     v.at.j = j;
     return v;
 }
-VM_FN Value row_of(const i8* bytes, u32 n) {
+VM_INLINE Value row_of(const i8* bytes, u32 n) {
     Value v{ROW, 0, 0, static_cast<i32>(n), {0}};
     v.bytes = bytes;
     return v;
 }
-VM_FN Value of_seq(Tag tag, const Seq* seq) {
+VM_INLINE Value of_seq(Tag tag, const Seq* seq) {
     Value v{tag, 0, 0, 0, {0}};
     v.seq = seq;
     return v;
 }
-VM_FN Value of_grid(const Grid* grid) {
+VM_INLINE Value of_grid(const Grid* grid) {
     Value v{GRID, 0, 0, 0, {0}};
     v.grid = grid;
     return v;
 }
-VM_FN Value of_patch(const Patch* patch) {
+VM_INLINE Value of_patch(const Patch* patch) {
     Value v{PATCH, 0, 0, 0, {0}};
     v.patch = patch;
     return v;
 }
-VM_FN Value empty_tuple() { return of_seq(TUPLE, nullptr); }
-VM_FN Value empty_set() { return of_seq(SET, nullptr); }
+VM_INLINE Value empty_tuple() { return of_seq(TUPLE, nullptr); }
+VM_INLINE Value empty_set() { return of_seq(SET, nullptr); }
 
-VM_FN bool is_bad(const Value& v) { return v.tag >= FAIL; }
-VM_FN bool is_int(const Value& v) { return v.tag == INT; }
-VM_FN bool is_tuple(const Value& v) { return v.tag >= PAIR && v.tag <= GRID; }
-VM_FN bool is_set(const Value& v) { return v.tag == SET || v.tag == PATCH; }
-VM_FN bool is_container(const Value& v) { return is_tuple(v) || is_set(v); }
-VM_FN bool is_small(i64 n) { return n >= INT32_MIN && n <= INT32_MAX; }
-VM_FN bool is_byte(i64 n) { return n >= LEAST_BYTE && n <= GREATEST_BYTE; }
+VM_INLINE bool is_bad(const Value& v) { return v.tag >= FAIL; }
+VM_INLINE bool is_int(const Value& v) { return v.tag == INT; }
+VM_INLINE bool is_tuple(const Value& v) { return v.tag >= PAIR && v.tag <= GRID; }
+VM_INLINE bool is_set(const Value& v) { return v.tag == SET || v.tag == PATCH; }
+VM_INLINE bool is_container(const Value& v) { return is_tuple(v) || is_set(v); }
+VM_INLINE bool is_small(i64 n) { return n >= INT32_MIN && n <= INT32_MAX; }
+VM_INLINE bool is_byte(i64 n) { return n >= LEAST_BYTE && n <= GREATEST_BYTE; }
 
 }  // namespace vm

@@ -1,0 +1,279 @@
+"""What ``CudaEngine`` needs of CUDA: the Protocol ``Driver``, and CuPy as one.
+
+Memory is plain addresses here, since the engine fills structures of pointers for its kernels. Copies and launches go to
+a stream and return at once; what they read or write has to stay until the stream came to it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.vm import cubins
+from harness.vm.device_facts import CudaUnavailable, DeviceError, DeviceFacts, DeviceLost, DeviceOutOfMemory
+
+THREADS = 128
+"""Of a block: ``VM_BLOCK`` of kernels.cu."""
+
+_TO_DEVICE, _TO_HOST = 1, 2  # kinds of copies, as CUDA numbers them
+_LOST = ("cudaErrorDevicesUnavailable", "cudaErrorDeviceUninitialized", "cudaErrorNoDevice", "CUDA_ERROR_NO_DEVICE")
+
+
+@dataclass
+class Block:
+    """Memory of the device.
+
+    Attributes:
+        address: where it begins; a multiple of 256.
+        size: bytes.
+        owner: what keeps it.
+    """
+
+    address: int
+    size: int
+    owner: Any
+
+
+class Driver(Protocol):
+    """A device, for one thread at a time."""
+
+    def facts(self) -> DeviceFacts:
+        """Return what the device is."""
+
+    def prepare(self, counting: str) -> None:
+        """Have the kernels that count ``counting`` (of kernels.cu) ready."""
+
+    def workers(self) -> int:
+        """Return how many warps of ``vm_evaluate`` the device runs at a time."""
+
+    def free_bytes(self) -> int:
+        """Return how much memory there is to allocate."""
+
+    def allocate(self, size: int) -> Block:
+        """Return memory with anything in it.
+
+        Raises:
+            DeviceOutOfMemory: there is too little.
+        """
+
+    def pinned(self, size: int) -> NDArray[np.uint8]:
+        """Return memory of the host that is quick to copy from and to."""
+
+    def stream(self) -> Any:
+        """Return a new stream."""
+
+    def upload(self, address: int, data: NDArray[Any], stream: Any) -> None:
+        """Copy an array to the device."""
+
+    def download(self, data: NDArray[Any], address: int, stream: Any) -> None:
+        """Fill an array from the device."""
+
+    def fill(self, address: int, byte: int, size: int, stream: Any) -> None:
+        """Set memory of the device to a byte."""
+
+    def launch(self, kernel: str, counting: str, warps: int, parameters: int, stream: Any) -> None:
+        """Run ``vm_load`` or ``vm_evaluate`` with so many warps, or a block's more, on parameters at an address."""
+
+    def mark(self, stream: Any) -> Any:
+        """Return an event behind all that the stream was given."""
+
+    def passed(self, mark: Any) -> bool:
+        """Whether the stream came to an event."""
+
+    def wait(self, stream: Any) -> None:
+        """Wait for all that the stream was given."""
+
+    def seconds(self, first: Any, last: Any) -> float:
+        """Return the time between two events that have passed, by the device's clock."""
+
+    def close(self) -> None:
+        """Give memory back that is kept for later."""
+
+
+class CupyDriver:
+    """A CUDA device by CuPy."""
+
+    def __init__(self, number: int = 0, *, blocks: int | None = None) -> None:
+        """Take a device.
+
+        Args:
+            number: of the device, as CUDA numbers them in this process.
+            blocks: the least number of blocks that a multiprocessor is to hold, to tune; None for that of kernels.cu.
+
+        Raises:
+            CudaUnavailable: there is no CuPy, or no such device, or the driver does not fit.
+        """
+        try:
+            import cupy  # noqa: PLC0415  # not every machine has it
+        except Exception as error:  # it raises errors of several kinds where its libraries do not fit
+            raise CudaUnavailable(f"CuPy cannot be imported: {type(error).__name__}: {error}") from error
+        self._cupy = cupy
+        self._runtime = cupy.cuda.runtime
+        try:
+            count = int(self._runtime.getDeviceCount())
+        except Exception as error:
+            raise CudaUnavailable(f"CuPy {cupy.__version__} sees no CUDA device: {error}") from error
+        if number >= count:
+            raise CudaUnavailable(f"there is no CUDA device {number}, but {count} of them, from 0 on")
+        self._number = number
+        self._device = cupy.cuda.Device(number)
+        self._blocks = blocks
+        self._kernels: dict[tuple[str, str], Any] = {}
+        self._compile_s = 0.0
+        with self._errors():
+            properties = self._runtime.getDeviceProperties(number)
+        self._capability = (int(properties["major"]), int(properties["minor"]))
+        self._multiprocessors = int(properties["multiProcessorCount"])
+        self._memory = int(properties["totalGlobalMem"])
+        name = properties["name"]
+        self._name = name.decode() if isinstance(name, bytes) else str(name)
+        self._uuid = _uuid_text(properties.get("uuid", b""))
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Make the device the thread's current one, and turn CuPy's errors into ours."""
+        cupy = self._cupy
+        try:
+            with self._device:
+                yield
+        except cupy.cuda.memory.OutOfMemoryError as error:
+            raise DeviceOutOfMemory(f"cuda:{self._number}: {error}") from error
+        except (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError) as error:
+            text = f"cuda:{self._number}: {error}"
+            if "OutOfMemory" in text or "OUT_OF_MEMORY" in text or "MemoryAllocation" in text:
+                raise DeviceOutOfMemory(text) from error
+            raise (DeviceLost if any(name in text for name in _LOST) else DeviceError)(text) from error
+
+    def facts(self) -> DeviceFacts:
+        """See ``Driver``."""
+        return DeviceFacts(
+            device=f"cuda:{self._number}",
+            name=self._name,
+            uuid=self._uuid,
+            compute_capability=".".join(map(str, self._capability)),
+            multiprocessors=self._multiprocessors,
+            memory_bytes=self._memory,
+            counters=True,
+            compile_s=self._compile_s,
+        )
+
+    def prepare(self, counting: str) -> None:
+        """See ``Driver``; a cubin is preferred to compiling."""
+        if ("vm_evaluate", counting) in self._kernels:
+            return
+        start = time.perf_counter()
+        with self._errors():
+            cubin = cubins.find(self._capability) if counting == cubins.COUNTING and self._blocks is None else None
+            if cubin is not None:
+                module = self._cupy.RawModule(path=str(cubin))
+            else:
+                options = [*cubins.OPTIONS, f"-DVM_COUNTING={counting}"]
+                if self._blocks is not None:
+                    options.append(f"-DVM_BLOCKS={self._blocks}")
+                module = self._cupy.RawModule(code=cubins.source(), options=tuple(options), backend="nvrtc")
+            for name in ("vm_load", "vm_evaluate"):
+                self._kernels[name, counting] = module.get_function(name)
+        if cubin is None:
+            self._compile_s += time.perf_counter() - start
+
+    def workers(self) -> int:
+        """See ``Driver``."""
+        kernel = next(function for (name, _), function in self._kernels.items() if name == "vm_evaluate")
+        with self._errors():
+            occupancy = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor
+            blocks = int(occupancy(kernel.kernel.ptr, THREADS, 0))
+        return max(blocks, 1) * self._multiprocessors * (THREADS // 32)
+
+    def free_bytes(self) -> int:
+        """See ``Driver``; what CuPy's pool keeps unused counts as free."""
+        with self._errors():
+            return int(self._runtime.memGetInfo()[0]) + int(self._cupy.get_default_memory_pool().free_bytes())
+
+    def allocate(self, size: int) -> Block:
+        """See ``Driver``."""
+        with self._errors():
+            pointer = self._cupy.cuda.alloc(max(size, 1))
+        return Block(int(pointer.ptr), size, pointer)
+
+    def pinned(self, size: int) -> NDArray[np.uint8]:
+        """See ``Driver``."""
+        with self._errors():
+            memory = self._cupy.cuda.alloc_pinned_memory(max(size, 1))
+        return np.frombuffer(memory, np.uint8, size)
+
+    def stream(self) -> Any:
+        """See ``Driver``."""
+        with self._errors():
+            return self._cupy.cuda.Stream(non_blocking=True)
+
+    def upload(self, address: int, data: NDArray[Any], stream: Any) -> None:
+        """See ``Driver``."""
+        if data.nbytes:
+            with self._errors():
+                self._runtime.memcpyAsync(address, data.ctypes.data, data.nbytes, _TO_DEVICE, stream.ptr)
+
+    def download(self, data: NDArray[Any], address: int, stream: Any) -> None:
+        """See ``Driver``."""
+        if data.nbytes:
+            with self._errors():
+                self._runtime.memcpyAsync(data.ctypes.data, address, data.nbytes, _TO_HOST, stream.ptr)
+
+    def fill(self, address: int, byte: int, size: int, stream: Any) -> None:
+        """See ``Driver``."""
+        if size:
+            with self._errors():
+                self._runtime.memsetAsync(address, byte, size, stream.ptr)
+
+    def launch(self, kernel: str, counting: str, warps: int, parameters: int, stream: Any) -> None:
+        """See ``Driver``."""
+        blocks = -(-warps * 32 // THREADS)
+        with self._errors(), _current(stream):
+            self._kernels[kernel, counting]((blocks,), (THREADS,), (np.uint64(parameters),))
+
+    def mark(self, stream: Any) -> Any:
+        """See ``Driver``."""
+        with self._errors():
+            event = self._cupy.cuda.Event()
+            event.record(stream)
+        return event
+
+    def passed(self, mark: Any) -> bool:
+        """See ``Driver``."""
+        with self._errors():
+            return bool(mark.done)
+
+    def wait(self, stream: Any) -> None:
+        """See ``Driver``."""
+        with self._errors():
+            stream.synchronize()
+
+    def seconds(self, first: Any, last: Any) -> float:
+        """See ``Driver``."""
+        with self._errors():
+            return float(self._cupy.cuda.get_elapsed_time(first, last)) * 1e-3
+
+    def close(self) -> None:
+        """See ``Driver``."""
+        with self._errors():
+            self._cupy.get_default_memory_pool().free_all_blocks()
+
+
+def _current(stream: Any) -> AbstractContextManager[Any]:
+    """Return a context in which launches go to a stream."""
+    context: AbstractContextManager[Any] = stream
+    return context
+
+
+def _uuid_text(raw: Any) -> str:
+    """Return a UUID as NVML writes it; empty where CuPy does not tell it."""
+    data = bytes(getattr(raw, "bytes", raw) or b"") if not isinstance(raw, str) else bytes.fromhex(raw.replace("-", ""))
+    if len(data) != 16:
+        return ""
+    digits = data.hex()
+    return "GPU-" + "-".join(digits[a:b] for a, b in ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32)))

