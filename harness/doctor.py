@@ -50,6 +50,7 @@ def examine() -> Iterator[Finding]:
     yield _data()
     yield _library()
     yield from _cuda()
+    yield _gpu_modes()
     yield from _kaggle()
 
 
@@ -139,12 +140,25 @@ def _cuda() -> Iterator[Finding]:
         count = cupy.cuda.runtime.getDeviceCount()
         runtime = cupy.cuda.runtime.runtimeGetVersion()
     except Exception as error:  # CuPy raises errors of several kinds where driver and runtime do not fit
-        advice = "install the CuPy for the driver's CUDA version: extra cuda12 or cuda13" if found["available"] else ""
+        advice = "use a machine with an NVIDIA GPU and its driver"
+        if found["available"]:
+            advice = "install the CuPy for the driver's CUDA version: extra cuda12 or cuda13"
         yield Finding("CuPy", "absent", f"{cupy.__version__}, but no CUDA device: {error}", advice)
     else:
         yield Finding(
             "CuPy", "ok", f"{cupy.__version__}, CUDA {runtime // 1000}.{runtime % 1000 // 10}, {count} devices"
         )
+
+
+def _gpu_modes() -> Finding:
+    """Look whether parallel_gpu and eager_gpu would find devices, and which."""
+    from harness.gpu import devices  # noqa: PLC0415 - imports CuPy, only when asked
+
+    reason = devices.unavailable()
+    if reason:
+        return Finding("GPU modes", "absent", reason, "until then parallel_gpu and eager_gpu are skipped")
+    numbers = ", ".join(f"cuda:{number}" for number in devices.device_numbers())
+    return Finding("GPU modes", "ok", f"on {numbers} (${devices.VARIABLE} limits them)")
 
 
 def _kaggle() -> Iterator[Finding]:
