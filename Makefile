@@ -7,9 +7,11 @@ STAMP := $(VENV)/.installed
 SANITIZED := tests/vm --ignore=tests/vm/test_build.py
 BENCH_ENGINE ?=
 SEED ?= 0
+KAGGLE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test lint types unit sanitize nightly bench bench-engine doctor clean
+.PHONY: kaggle-build kaggle-upload kaggle-push kaggle-pull
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +57,18 @@ bench-engine: setup  ## measure the virtual machine against plain Python, with t
 
 bench: setup  ## run notebooks/benchmark.ipynb with configs/$(CONFIG).yaml
 	$(BIN)/python -m harness notebook configs/$(CONFIG).yaml
+
+kaggle-build: setup  ## fill build/kaggle/dataset: the harness's wheel, those that it needs, configurations, notebooks
+	$(BIN)/python -m harness.kaggle build
+
+kaggle-upload: setup  ## build, and create your Kaggle dataset or its next version (KAGGLE=--dry-run only prints)
+	$(BIN)/python -m harness.kaggle upload $(KAGGLE)
+
+kaggle-push: setup  ## run the benchmark notebook on Kaggle with configs/$(CONFIG).yaml (KAGGLE=--dry-run only prints)
+	$(BIN)/python -m harness.kaggle push configs/$(CONFIG).yaml $(KAGGLE)
+
+kaggle-pull: setup  ## wait for that run, and bring it back into results/
+	$(BIN)/python -m harness.kaggle pull configs/$(CONFIG).yaml $(KAGGLE)
 
 doctor: setup  ## print what this machine has and lacks
 	$(BIN)/python -m harness doctor
