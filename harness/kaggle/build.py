@@ -174,14 +174,15 @@ def _build_wheel(
             _copy(part, stage / "harness" / "vm" / "_native" / part.name)
     info = {"commit": commit["commit"], "dirty": commit["dirty"]}
     write_atomic(stage / "harness" / "_build.json", json.dumps(info) + "\n")
-    for path in stage.rglob("*"):  # modes go into the wheel, and depend on the user's umask otherwise
+    for path in stage.rglob("*"):  # modes go into the wheel; those of what pip makes are by its umask
         path.chmod(0o755 if path.is_dir() or path.suffix == ".so" else 0o644)
     out = work / "wheel"
+    _copy(root / "kaggle_dataset" / "build-constraints.txt", work / "constraints.txt")
     environment = {
         "SOURCE_DATE_EPOCH": str(commit["commit_time"]),
-        "PIP_CONSTRAINT": str(root / "kaggle_dataset" / "build-constraints.txt"),
+        "PIP_CONSTRAINT": "constraints.txt",  # beside which pip is run: it takes a space in a path for the end of it
     }
-    _pip(["wheel", "--no-deps", "--wheel-dir", str(out), str(stage)], environment)
+    _pip(["wheel", "--no-deps", "--wheel-dir", str(out), str(stage)], environment, work)
     (wheel,) = out.iterdir()
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -202,7 +203,7 @@ def _fetch_wheels(root: Path) -> list[Path]:
     cache.mkdir(parents=True, exist_ok=True)
     lacking = [f"{name}=={version}" for name, version in pins.items() if not _cached(cache, name, version)]
     if lacking:
-        _pip(["download", "--no-deps", "--only-binary", ":all:", "--dest", str(cache), *lacking], {})
+        _pip(["download", "--no-deps", "--only-binary", ":all:", "--dest", str(cache), *lacking], {}, root)
     found = []
     for name, version in pins.items():
         paths = _cached(cache, name, version)
@@ -244,9 +245,18 @@ def _cached(cache: Path, name: str, version: str) -> list[Path]:
     ]
 
 
-def _pip(words: Sequence[str], environment: Mapping[str, str]) -> None:
+def _pip(words: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+    """Run pip in a folder."""
     command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        umask=0o022,
+        env={**os.environ, **environment},
+    )
     if done.returncode:
         raise KaggleError(f"pip {words[0]} failed (it needs the package index):\n{done.stderr.strip()}")
     if done.stderr.strip() and words[0] == "wheel":

@@ -111,8 +111,8 @@ def _pip(folder: Path, wheel: str, options: list[str]) -> None:
         text = done.stdout.decode(errors="replace").strip()
         raise RuntimeError(
             f"pip cannot install {wheel} from the dataset alone: this session's image lacks something that the dataset "
-            "does not bring, or is too old. Choose the latest environment in the notebook's settings, or add the package "
-            f"to kaggle_dataset/wheels.txt. pip says:\n{text}"
+            "does not bring, or is too old. Choose the latest environment in the settings of the notebook, or add the "
+            f"package to kaggle_dataset/wheels.txt. pip says:\n{text}"
         )
 
 
