@@ -196,13 +196,13 @@ class Handler(BaseHTTPRequestHandler):
         if request["slug"] in self.api.taken:
             self.answer({"status": "error", "error": f"The requested title \"{request['title']}\" is already in use by a dataset. Please choose another title."})  # fmt: skip
             return
-        self.api.datasets[name] = Dataset(request, [self.files(request["files"])])
+        self.api.datasets[name] = Dataset(request, [self.files(request.get("files", []))])
         self.answer({"status": "ok", "url": f"http://localhost/datasets/{name}"})
 
     def CreateDatasetVersion(self, request: dict[str, Any]) -> None:
         name = f"{request['ownerSlug']}/{request['datasetSlug']}"
         found = self.api.datasets[name]
-        found.versions.append(self.files(request["body"]["files"]))
+        found.versions.append(self.files(request["body"].get("files", [])))
         found.notes.append(request["body"]["versionNotes"])
         found.polls_until_ready = 1
         self.answer({"status": "ok", "url": f"http://localhost/datasets/{name}"})
