@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     pushing = commands.add_parser("push", help="run the benchmark notebook on Kaggle")
     pushing.set_defaults(command=_push)
     pushing.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE", help="change a key")
+    pushing.add_argument("--accelerator", metavar="ID", help="Kaggle's id (default: that of the configuration)")
     pushing.add_argument("--timeout", type=int, default=SESSION_S, help="seconds of the session (default: %(default)s)")
     pushing.add_argument("--notebook", default="benchmark", help="which notebook (default: %(default)s)")
     pulling = commands.add_parser("pull", help="wait for it, and bring its run back into results/")
@@ -100,7 +101,13 @@ def _upload(arguments: argparse.Namespace, root: Path) -> int:
 def _push(arguments: argparse.Namespace, root: Path) -> int:
     changes = dict(parse_change(text) for text in arguments.changes)
     pushed = push(
-        root, _client(arguments), arguments.config, changes, timeout_s=arguments.timeout, notebook=arguments.notebook
+        root,
+        _client(arguments),
+        arguments.config,
+        changes,
+        accelerator=arguments.accelerator,
+        timeout_s=arguments.timeout,
+        notebook=arguments.notebook,
     )
     if not arguments.dry_run:
         print(f"pushed {pushed.kernel}; next: make kaggle-pull CONFIG={arguments.config.stem}")

@@ -65,6 +65,7 @@ def push(
     config_file: Path,
     changes: Mapping[str, Any],
     *,
+    accelerator: str | None = None,
     timeout_s: int = SESSION_S,
     notebook: str = "benchmark",
 ) -> Pushed:
@@ -75,6 +76,7 @@ def push(
         client: what runs the command line.
         config_file: the configuration.
         changes: of its keys.
+        accelerator: Kaggle's id of it; None for that of the configuration.
         timeout_s: seconds after which Kaggle stops it.
         notebook: which one, without its suffix.
 
@@ -87,9 +89,9 @@ def push(
     """
     config = read_config(config_file, changes)
     settings = config.model_dump()
-    accelerator = settings.get("accelerator")
+    accelerator = accelerator or settings.get("accelerator")
     if accelerator is not None:
-        kind = find_accelerator(str(accelerator))
+        kind = find_accelerator(accelerator)
         if kind.note:
             client.say(f"note: {accelerator}: {kind.note}")
     elif settings.get("expected_devices"):
@@ -125,7 +127,7 @@ def push(
     prepare_notebook(root / "notebooks" / f"{notebook}.ipynb", folder / f"{notebook}.ipynb", config, said)
     write_atomic(folder / KERNEL_FILE, json.dumps(metadata, indent=2) + "\n")
     words = ["kernels", "push", "-p", str(folder), "--timeout", str(timeout_s)]
-    words += ["--accelerator", str(accelerator)] if accelerator else []
+    words += ["--accelerator", accelerator] if accelerator else []
     if client.dry_run:
         client.say("would run, and nothing is sent:")
         client.say(f"  {command_line('datasets', 'status', dataset, '--format', 'json')}    # is it there?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from kaggle_stub import KEY, USER, Stub
 
 from harness.kaggle.__main__ import main
 from harness.kaggle.build import build
 from harness.kaggle.errors import KaggleError
-
-from kaggle_stub import KEY, USER, Stub
 
 ROOT = Path(__file__).parents[2]
 PARTS = (
@@ -79,8 +79,6 @@ def stub(monkeypatch, tmp_path) -> Iterator[Stub]:
     server = Stub()
     home = tmp_path / "home"
     home.mkdir()
-    import os
-
     for name in [name for name in os.environ if name.startswith("KAGGLE_")]:
         monkeypatch.delenv(name)
     for name, value in server.environment(home).items():
@@ -89,6 +87,7 @@ def stub(monkeypatch, tmp_path) -> Iterator[Stub]:
     monkeypatch.setenv("KAGGLE_KEY", KEY)
     yield server
     server.close()
+    assert server.errors == []
 
 
 @pytest.fixture
@@ -109,7 +108,10 @@ def run(capfd) -> Callable[..., tuple[int, str, str]]:
 
 def process(root: Path, *words: str) -> subprocess.Popen:
     """Start a command in a process of its own, as make does."""
-    code = f"import sys; from pathlib import Path; from harness.kaggle.__main__ import main; sys.exit(main(sys.argv[1:], Path({str(root)!r})))"
+    code = (
+        "import sys; from pathlib import Path; from harness.kaggle.__main__ import main; "
+        f"sys.exit(main(sys.argv[1:], Path({str(root)!r})))"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", code, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
     )

@@ -6,8 +6,10 @@ It keeps what arrives to the byte, answers as Kaggle does, and can be told to fa
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -61,6 +63,7 @@ class Stub:
         self.blobs: dict[str, dict[str, Any]] = {}
         self.requests: list[str] = []
         self.ranges: list[str] = []
+        self.errors: list[str] = []
         self.faults: list[Fault] = []
         self.invalid_sources: list[str] = []
         self.taken: set[str] = set()
@@ -72,7 +75,13 @@ class Stub:
         class Bound(Handler):
             api = stub
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                error = sys.exc_info()[1]
+                if not isinstance(error, OSError):  # that the other side has gone, or a cut of one's own, is no error
+                    stub.errors.append(repr(error))
+
+        self.server = Server(("127.0.0.1", 0), Bound)
         self.server.daemon_threads = True
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.thread.start()
@@ -147,8 +156,6 @@ class Handler(BaseHTTPRequestHandler):
         return True
 
     def authorized(self) -> bool:
-        import base64
-
         basic = "Basic " + base64.b64encode(f"{USER}:{KEY}".encode()).decode()
         return self.headers.get("Authorization") in (basic, f"Bearer {TOKEN}")
 
@@ -166,9 +173,9 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(401, "Unauthenticated")
         else:
             with self.api.lock:
-                getattr(self, method)(request)
+                getattr(self, re.sub(r"(?<!^)([A-Z])", r"_\1", method).lower())(request)
 
-    def GetDatasetStatus(self, request: dict[str, Any]) -> None:
+    def get_dataset_status(self, request: dict[str, Any]) -> None:
         found = self.api.datasets.get(f"{request['ownerSlug']}/{request['datasetSlug']}")
         if found is None:
             self.refuse(403, "Permission 'datasets.get' was denied")
@@ -176,11 +183,11 @@ class Handler(BaseHTTPRequestHandler):
         found.polls_until_ready -= 1
         self.answer({"status": "READY" if found.polls_until_ready < 0 else "BLOBS_RECEIVED"})
 
-    def GetDataset(self, request: dict[str, Any]) -> None:
+    def get_dataset(self, request: dict[str, Any]) -> None:
         found = self.api.datasets[f"{request['ownerSlug']}/{request['datasetSlug']}"]
         self.answer({"currentVersionNumber": len(found.versions)})
 
-    def ListDatasetFiles(self, request: dict[str, Any]) -> None:
+    def list_dataset_files(self, request: dict[str, Any]) -> None:
         files = sorted(self.api.datasets[f"{request['ownerSlug']}/{request['datasetSlug']}"].versions[-1].items())
         rows = [
             {"name": name, "totalBytes": len(content), "creationDate": "2026-01-01T00:00:00Z"}
@@ -191,15 +198,18 @@ class Handler(BaseHTTPRequestHandler):
         token = str(start + size) if start + size < len(rows) else ""
         self.answer({"datasetFiles": rows[start : start + size], "nextPageToken": token})
 
-    def CreateDataset(self, request: dict[str, Any]) -> None:
+    def create_dataset(self, request: dict[str, Any]) -> None:
         name = f"{request['ownerSlug']}/{request['slug']}"
         if request["slug"] in self.api.taken:
-            self.answer({"status": "error", "error": f"The requested title \"{request['title']}\" is already in use by a dataset. Please choose another title."})  # fmt: skip
+            error = (
+                f'The requested title "{request["title"]}" is already in use by a dataset. Please choose another title.'
+            )
+            self.answer({"status": "error", "error": error})
             return
         self.api.datasets[name] = Dataset(request, [self.files(request.get("files", []))])
         self.answer({"status": "ok", "url": f"http://localhost/datasets/{name}"})
 
-    def CreateDatasetVersion(self, request: dict[str, Any]) -> None:
+    def create_dataset_version(self, request: dict[str, Any]) -> None:
         name = f"{request['ownerSlug']}/{request['datasetSlug']}"
         found = self.api.datasets[name]
         found.versions.append(self.files(request["body"].get("files", [])))
@@ -216,7 +226,7 @@ class Handler(BaseHTTPRequestHandler):
             found[blob["name"]] = bytes(blob["data"])
         return found
 
-    def StartBlobUpload(self, request: dict[str, Any]) -> None:
+    def start_blob_upload(self, request: dict[str, Any]) -> None:
         token = f"blob-{len(self.api.blobs)}"
         self.api.blobs[token] = {"name": request["name"], "size": request["contentLength"], "data": bytearray()}
         self.answer({"token": token, "createUrl": f"http://localhost/upload/{token}"})
@@ -246,7 +256,7 @@ class Handler(BaseHTTPRequestHandler):
         """Take half of what is uploaded."""
         self.blob["data"] += self.rfile.read(int(self.headers["Content-Length"]) // 2)
 
-    def SaveKernel(self, request: dict[str, Any]) -> None:
+    def save_kernel(self, request: dict[str, Any]) -> None:
         kernel = self.api.kernels.setdefault(request["slug"], Kernel())
         kernel.pushes.append(request)
         self.answer(
@@ -257,7 +267,7 @@ class Handler(BaseHTTPRequestHandler):
             }
         )
 
-    def GetKernelSessionStatus(self, request: dict[str, Any]) -> None:
+    def get_kernel_session_status(self, request: dict[str, Any]) -> None:
         kernel = self.api.kernels.get(f"{request['userName']}/{request['kernelSlug']}")
         if kernel is None:
             self.refuse(403, "Permission 'kernels.get' was denied")
@@ -265,7 +275,7 @@ class Handler(BaseHTTPRequestHandler):
         status = kernel.statuses.pop(0) if len(kernel.statuses) > 1 else kernel.statuses[0]
         self.answer({"status": status, "failureMessage": kernel.message if status == "ERROR" else ""})
 
-    def ListKernelSessionOutput(self, request: dict[str, Any]) -> None:
+    def list_kernel_session_output(self, request: dict[str, Any]) -> None:
         name = f"{request['userName']}/{request['kernelSlug']}"
         kernel = self.api.kernels[name]
         names = sorted(kernel.outputs)

@@ -53,7 +53,7 @@ def test_the_owner_is_put_in_and_another_one_is_kept(tmp_path):
 def test_a_file_that_is_no_metadata_is_named(tmp_path, text):
     path = tmp_path / "dataset-metadata.json"
     path.write_text(text)
-    with pytest.raises(KaggleError, match="dataset-metadata.json"):
+    with pytest.raises(KaggleError, match=r"dataset-metadata.json"):
         read_dataset_metadata(path, "ada")
 
 

@@ -207,7 +207,7 @@ def test_a_dataset_that_kaggle_cannot_process_is_an_error(stub, checkout, run):
 def test_files_that_are_missing_on_kaggle_are_named(stub, checkout):
     one = {"datasetFiles": [{"name": "NOTICE", "totalBytes": 1}]}
     stub.faults.append(Fault("ListDatasetFiles", lambda handler: handler.answer(one), times=10**6))
-    with pytest.raises(KaggleError, match="lacks, or has in another size: LICENSE, NOTICE, .*papermill"):
+    with pytest.raises(KaggleError, match=r"lacks, or has in another size: LICENSE, NOTICE, .*papermill"):
         upload(checkout.root, Client(pause_s=0.01), public=False, poll_s=0.1, ready_s=3.0)
 
 
