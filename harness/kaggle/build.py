@@ -25,7 +25,7 @@ from harness.atomic import write_atomic
 from harness.kaggle.client import state_folder
 from harness.kaggle.contents import MOST_BYTES, flat_files, package_files, problems_of
 from harness.kaggle.errors import KaggleError
-from harness.kaggle.harness_install import MANIFEST
+from harness.kaggle.harness_install import MANIFEST, canonical
 from harness.kaggle.metadata import DATASET_FILE, read_dataset_metadata
 from harness.kaggle.outputs import file_row
 from harness.measure.environment import git_state
@@ -222,26 +222,22 @@ def wheel_pins(root: Path) -> dict[str, str]:
         KaggleError: for a package that has none.
     """
     constraints = {
-        _canonical(name): version
+        canonical(name): version
         for name, version in re.findall(r"^([\w.-]+)==(\S+)$", (root / "constraints.txt").read_text(), re.MULTILINE)
     }
     lines = (root / "kaggle_dataset" / "wheels.txt").read_text().splitlines()
-    names = [_canonical(text) for line in lines if (text := line.partition("#")[0].strip())]
+    names = [canonical(text) for line in lines if (text := line.partition("#")[0].strip())]
     unknown = [name for name in names if name not in constraints]
     if unknown:
         raise KaggleError(f"kaggle_dataset/wheels.txt: constraints.txt has no version of {', '.join(unknown)}")
     return {name: constraints[name] for name in names}
 
 
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def _cached(cache: Path, name: str, version: str) -> list[Path]:
     """Return the wheels of a package in a folder: one, if it was fetched."""
-    wanted = (_canonical(name), version)
+    wanted = (canonical(name), version)
     return [
-        path for path in cache.glob("*.whl") if (_canonical(path.name.split("-")[0]), path.name.split("-")[1]) == wanted
+        path for path in cache.glob("*.whl") if (canonical(path.name.split("-")[0]), path.name.split("-")[1]) == wanted
     ]
 
 

@@ -12,6 +12,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,24 +41,21 @@ def install(folder: str | None = None) -> None:
         )
     if "harness" in sys.modules:
         raise RuntimeError("a harness is imported already, so that none can be installed: restart the session")
-    wheels = [row["name"] for row in manifest["files"] if row["name"].endswith(".whl")]
-    (own,) = [name for name in wheels if name.startswith(PACKAGE.replace("-", "_") + "-")]
-    before = _versions()
-    # First with dependencies, of which only those are taken from the dataset that are missing or too old here. Then
-    # the harness itself whatever is there: another build of it may have the same version.
-    _pip(mounted, own, [])
-    _pip(mounted, own, ["--no-deps", "--force-reinstall"])
-    after = _versions()
-    importlib.invalidate_caches()
+    wheels = {
+        canonical(row["name"].split("-")[0]): row["name"] for row in manifest["files"] if row["name"][-4:] == ".whl"
+    }
+    # Whatever is there: another build may have the same version. Its dependencies are looked at one by one, since an
+    # image whose packages are a little older than what is tested may well do, and pip would refuse it.
+    _pip(mounted, wheels[PACKAGE])
+    new, older = _complete(mounted, wheels)
     _refuse_another(manifest)
-    new = sorted(
-        f"{name} {version}" for name, version in after.items() if before.get(name) != version and name != PACKAGE
-    )
     state = manifest["commit"] or "no commit"
     print(f"dataset   {mounted}: {len(manifest['files'])} files as the manifest has them")
     changed = ", with changes that were not committed" if manifest["dirty"] else ""
     print(f"installed {PACKAGE} {manifest['version']} of {state[:12]}{changed}")
     print(f"          with {', '.join(new) or 'nothing else'}; all else was there")
+    if older:
+        print(f"WARNING: older than what the harness is tested with: {', '.join(older)}")
 
     from harness.kaggle import session  # what has just been installed  # noqa: PLC0415
 
@@ -88,31 +86,83 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _versions() -> dict[str, str]:
-    """Return the version of each package that is installed."""
-    found: dict[str, str] = {}
-    for distribution in importlib.metadata.distributions():
-        name = distribution.metadata["Name"]
-        if name:
-            found.setdefault(name.lower().replace("_", "-"), distribution.version)
-    return found
+def canonical(name: str) -> str:
+    """Return the name of a package as all its spellings have it in common."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _pip(folder: Path, wheel: str, options: list[str]) -> None:
-    """Install a wheel of the folder, with no index and whatever pip is configured to use elsewhere."""
+def _complete(folder: Path, wheels: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Install what the harness needs and the session lacks, or has too old a version of, if the dataset brings it.
+
+    Returns:
+        What was installed, and what is older than it should be and not in the dataset.
+
+    Raises:
+        RuntimeError: names packages that neither the session nor the dataset has.
+    """
+    from packaging.requirements import Requirement  # Matplotlib and ipykernel bring it  # noqa: PLC0415
+
+    new, older, missing = [], [], []
+    seen, waiting = {PACKAGE}, [PACKAGE]
+    while waiting:
+        for text in importlib.metadata.requires(waiting.pop()) or ():
+            needed = Requirement(text)
+            name = canonical(needed.name)
+            if needed.marker is not None and not needed.marker.evaluate({"extra": ""}):
+                continue
+            version = _version(name)
+            if (version is None or not needed.specifier.contains(version, prereleases=True)) and name in wheels:
+                _pip(folder, wheels[name])
+                version = _version(name)
+                new.append(f"{name} {version}")
+            if version is None:
+                missing.append(str(needed))
+            else:
+                if not needed.specifier.contains(version, prereleases=True):
+                    older.append(f"{name} {version} ({needed.specifier})")
+                if name not in seen:
+                    seen.add(name)
+                    waiting.append(name)
+    if missing:
+        raise RuntimeError(
+            f"neither this session's image nor the dataset has {', '.join(sorted(set(missing)))}: choose the latest "
+            "environment in the settings of the notebook, or add the packages to kaggle_dataset/wheels.txt"
+        )
+    return sorted(new), sorted(set(older))
+
+
+def _version(name: str) -> str | None:
+    """Return the version of a package that is installed; None if it is not."""
+    importlib.invalidate_caches()
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _pip(folder: Path, wheel: str) -> None:
+    """Install a wheel of the folder by itself, with no index, and without what pip is configured to do elsewhere."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     environment["PIP_CONFIG_FILE"] = os.devnull
-    quiet = ["--quiet", "--disable-pip-version-check", "--no-cache-dir", "--root-user-action=ignore"]
-    command = [sys.executable, "-m", "pip", "install", "--no-index", "--find-links", str(folder), *quiet, *options]
+    options = [
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-cache-dir",
+        "--no-index",
+        "--no-deps",
+        "--force-reinstall",
+    ]
     done = subprocess.run(
-        [*command, str(folder / wheel)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, check=False
+        [sys.executable, "-m", "pip", "install", "--root-user-action=ignore", *options, str(folder / wheel)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        check=False,
     )
     if done.returncode:
         text = done.stdout.decode(errors="replace").strip()
         raise RuntimeError(
-            f"pip cannot install {wheel} from the dataset alone: this session's image lacks something that the dataset "
-            "does not bring, or is too old. Choose the latest environment in the settings of the notebook, or add the "
-            f"package to kaggle_dataset/wheels.txt. pip says:\n{text}"
+            f"pip cannot install {wheel} from the dataset; is the session's environment the latest? pip says:\n{text}"
         )
 
 

@@ -110,7 +110,7 @@ def test_cubins_go_into_the_wheel_where_they_are_there(checkout):
         ("harness/kaggle.json", "{}", "harness/kaggle.json: no file of this kind"),
         ("harness/run/results.parquet", "x", "results.parquet: no file of this kind"),
         ("harness/access_token.py", "", "may hold a secret"),
-        ("harness/settings.py", 'K = {"username": "ada", "key": "%s"}' % ("0f" * 16), "holds what looks like a Kaggle key"),
+        ("harness/settings.py", 'K = {"username": "ada", "key": "%s"}' % ("0f" * 16), "looks like a Kaggle key"),
         ("harness/settings.py", "T = 'KGAT_" + "a1" * 16 + "'", "a Kaggle token"),
         ("harness/vm/src/key.h", "-----BEGIN RSA PRIVATE KEY-----", "a private key"),
         ("configs/secret.yaml", "token: abc\n", "configs/secret.yaml: is no configuration"),

@@ -194,7 +194,7 @@ def test_a_truncated_output_is_fetched_again(session, stub, tmp_path, run, way):
             handler.cut()
 
     stub.faults.append(Fault("output:blocks.parquet", truncate))
-    code, out, err = run(root, "pull", "configs/tiny.yaml")
+    code, _, err = run(root, "pull", "configs/tiny.yaml")
     assert (code, err) == (0, ""), err
     assert stub.count("output:blocks.parquet") == 2
     (source,) = (session.working / "results").iterdir()
@@ -254,7 +254,7 @@ def test_a_kernel_that_ends_in_error_is_an_error_with_what_it_left(session, stub
         del kernel.outputs[name]
     listed["files"] = [row for row in listed["files"] if not row["path"].endswith("dashboard.html")]
     kernel.outputs["outputs.json"] = json.dumps({**listed, "final": False}).encode()
-    code, out, err = run(root, "pull", "configs/tiny.yaml")
+    code, _, err = run(root, "pull", "configs/tiny.yaml")
     assert code == 1
     assert f"{KERNEL} ended with status ERROR: Your notebook tried to allocate more memory" in err
     assert "the run is interrupted" in err
@@ -395,3 +395,64 @@ def test_the_dataset_is_whole(session):
     place = session.mounted / "datasets" / "ada" / "arc-dsl-harness"
     sent = {path.name for path in dataset_folder(session.checkout.root).iterdir()} - {"dataset-metadata.json"}
     assert {path.name for path in place.iterdir()} == sent
+
+
+def first_cells(session: Session, folder: Path) -> Path:
+    """The pushed notebook up to the cell that installs."""
+    book = json.loads(session.notebook.read_text())
+    (install,) = [n for n, cell in enumerate(book["cells"]) if "harness_install.py" in cell["source"]]
+    path = folder / "first.ipynb"
+    path.write_text(json.dumps({**book, "cells": book["cells"][: install + 1]}))
+    return path
+
+
+def fake_package(folder: Path, name: str, *lines: str) -> str:
+    """Let a package seem to be installed, ahead of one that is; return the search path for it."""
+    info = folder / "seems" / f"{name}-0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("\n".join(["Metadata-Version: 2.1", f"Name: {name}", *lines, ""]))
+    return str(folder / "seems")
+
+
+def test_packages_of_the_image_that_are_a_little_old_are_said_and_used(session, tmp_path):
+    working = tmp_path / "working"
+    working.mkdir()
+    path = fake_package(tmp_path, "psutil", "Version: 5.1")
+    executed = execute(session.python, first_cells(session, tmp_path), session.mounted, working, PYTHONPATH=path)
+    assert "WARNING: older than what the harness is tested with: psutil 5.1 (>=5.9)" in session.text(executed)
+
+
+def test_packages_that_neither_has_are_named(session, tmp_path):
+    working = tmp_path / "working"
+    working.mkdir()
+    path = fake_package(
+        tmp_path, "tqdm", "Version: 4.70.1", "Requires-Dist: left-pad>=1", "Requires-Dist: x; extra == 'y'"
+    )
+    with pytest.raises(PapermillExecutionError, match=r"neither this session's image nor the dataset has left-pad>=1:"):
+        execute(session.python, first_cells(session, tmp_path), session.mounted, working, PYTHONPATH=path)
+
+
+def test_two_datasets_with_a_harness_are_refused(session, tmp_path):
+    mounted = tmp_path / "input"
+    for name in ("a", "b"):
+        shutil.copytree(session.mounted / "datasets" / "ada" / "arc-dsl-harness", mounted / name)
+    working = tmp_path / "working"
+    working.mkdir()
+    with pytest.raises(PapermillExecutionError, match="more than one dataset with a harness"):
+        execute(session.python, first_cells(session, tmp_path), mounted, working)
+
+
+def test_a_dataset_mounted_by_its_slug_alone_is_found_and_another_commit_is_said(session, tmp_path):
+    mounted = tmp_path / "input"
+    shutil.copytree(session.mounted / "datasets" / "ada" / "arc-dsl-harness", mounted / "arc-dsl-harness")
+    working = tmp_path / "working"
+    working.mkdir()
+    commit = session.checkout.manifest["commit"]
+    cells = first_cells(session, tmp_path)
+    cells.write_text(
+        cells.read_text().replace(commit, "f" * 40).replace('"accelerator\\": null', '"accelerator\\": \\"NvidiaL4\\"')
+    )
+    text = session.text(execute(session.python, cells, mounted, working))
+    assert f"dataset   {mounted / 'arc-dsl-harness'}: " in text
+    assert f"WARNING: the notebook was pushed from {'f' * 12}, but the dataset is of {commit[:12]}" in text
+    assert "WARNING: accelerator NvidiaL4 is 4 x L4, but there is no GPU" in text

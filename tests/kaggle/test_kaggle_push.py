@@ -73,16 +73,17 @@ def test_a_dry_run_prints_the_steps_and_sends_nothing(stub, checkout, run, confi
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "refusal"),
     [
-        (["--accelerator", "NvidiaL5"], 1, "unknown id 'NvidiaL5'; nearest: NvidiaL4"),
+        (["--accelerator", "NvidiaL5"], (1, "unknown id 'NvidiaL5'; nearest: NvidiaL4")),
         (["--set", "programs=[mine.py]"], 1, "'mine.py' is a path of this machine"),
-        (["--set", "sampels=3"], 2, "unknown key 'sampels'"),
-        (["--timeout", "50000"], 1, "Kaggle sessions last up to 43200 s"),
+        (["--set", "sampels=3"], (2, "unknown key 'sampels'")),
+        (["--timeout", "50000"], (1, "Kaggle sessions last up to 43200 s")),
     ],
 )
-def test_what_cannot_run_there_is_refused_before_anything_is_sent(stub, checkout, run, config, words, code, said):
+def test_what_cannot_run_there_is_refused(stub, checkout, run, config, *, words, refusal):
     found, _, err = run(checkout.root, "push", str(config), *words)
+    code, said = refusal
     assert found == code
     assert said in err
     assert stub.requests == []

@@ -180,7 +180,7 @@ def test_after_ctrl_c_in_an_upload_the_next_one_resumes_it(stub, checkout, run):
             assert command.poll() is None and time.monotonic() < end
             time.sleep(0.05)
         command.send_signal(signal.SIGINT)
-        out, err = command.communicate(timeout=60)
+        _, err = command.communicate(timeout=60)
     finally:
         command.kill()
     assert command.returncode == 130
@@ -189,7 +189,7 @@ def test_after_ctrl_c_in_an_upload_the_next_one_resumes_it(stub, checkout, run):
     (cut,) = [blob for blob in stub.blobs.values() if 0 < len(blob["data"]) < blob["size"]]
     reach = len(cut["data"])
     stub.released.set()
-    code, out, err = run(checkout.root, "upload")
+    code, _, err = run(checkout.root, "upload")
     assert (code, err) == (0, ""), err
     assert f"bytes {reach}-{cut['size'] - 1}/{cut['size']}" in stub.ranges
     assert_all_arrived(stub.datasets[NAME].versions[0], checkout)
