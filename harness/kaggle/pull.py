@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -134,6 +135,7 @@ def wait_for_end(client: Client, kernel: str, poll_s: float, wait_s: float) -> E
         KaggleError: if there is no such notebook, or it has not ended after ``wait_s``.
     """
     start = time.monotonic()
+    before = ""
     while True:
         try:
             text = client.ask("kernels", "status", kernel)
@@ -144,7 +146,12 @@ def wait_for_end(client: Client, kernel: str, poll_s: float, wait_s: float) -> E
             raise KaggleError(f"kaggle kernels status {kernel}: its answer is not understood: {text.strip()!r}")
         status = found[1].upper()
         passed = time.monotonic() - start
-        client.say(f"{kernel}: {status.lower()}, after {passed / 60:.1f} min of waiting")
+        line = f"{kernel}: {status.lower()}, after {passed / 60:.1f} min of waiting"
+        if status != before:
+            client.say(line)
+        elif sys.stderr.isatty():  # one line, written over again
+            print(f"{line} ", end="\r", file=sys.stderr, flush=True)
+        before = status
         if status in _ENDED:
             message = _FAILURE.search(text)
             return Ended(status, message[1] if message else None)
@@ -270,7 +277,7 @@ def _close(
         **facts,
         "not_verified": dict(changed),
     }
-    write_atomic(folder / "kaggle.json", json.dumps(record, indent=2) + "\n")
+    write_atomic(folder / "kaggle_run.json", json.dumps(record, indent=2) + "\n")
     if not (folder / "run.json").is_file():
         raise KaggleError(f"{folder} has no run.json, so it is no run; it is left there")
     before = file_row(folder / "run.json")

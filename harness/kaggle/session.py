@@ -40,8 +40,8 @@ def start(manifest: Mapping[str, Any]) -> None:
     push = json.loads(os.environ.get(PUSH, "null"))
     devices = [str(device["name"]) for device in gpus()["devices"]]
     print(f"devices   {compare_devices(push['accelerator'] if push else None, devices)}")
-    if push is None:
-        return
+    if push is None or os.environ.get("KAGGLE_KERNEL_RUN_TYPE") == "Interactive":
+        return  # somebody sits before it, who wants to see errors as they are
     if push["commit"] != manifest["commit"]:
         print(
             f"WARNING: the notebook was pushed from {str(push['commit'])[:12]}, but the dataset is of "

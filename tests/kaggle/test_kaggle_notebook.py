@@ -157,7 +157,7 @@ def test_pull_brings_the_run_back_once(session, stub, tmp_path, run):
         if path.is_file():
             assert (folder / path.relative_to(source)).read_bytes() == path.read_bytes()
     assert (folder / "kaggle.log").read_text() == "hello\n"
-    record = json.loads((folder / "kaggle.json").read_text())
+    record = json.loads((folder / "kaggle_run.json").read_text())
     assert (record["kernel"], record["status"], record["not_verified"]) == (KERNEL, "COMPLETE", {})
     assert record["push"]["commit"] == session.checkout.manifest["commit"]
 
@@ -262,7 +262,7 @@ def test_a_kernel_that_ends_in_error_is_an_error_with_what_it_left(session, stub
     assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
     assert "interrupted" in (folder / "report.md").read_text()
     assert (folder / "dashboard.html").exists()
-    assert list(json.loads((folder / "kaggle.json").read_text())["not_verified"]) == [run_json]
+    assert list(json.loads((folder / "kaggle_run.json").read_text())["not_verified"]) == [run_json]
 
 
 def test_a_kernel_that_died_before_its_run_is_an_error_with_its_log(session, stub, tmp_path, run):
@@ -456,3 +456,17 @@ def test_a_dataset_mounted_by_its_slug_alone_is_found_and_another_commit_is_said
     assert f"dataset   {mounted / 'arc-dsl-harness'}: " in text
     assert f"WARNING: the notebook was pushed from {'f' * 12}, but the dataset is of {commit[:12]}" in text
     assert "WARNING: accelerator NvidiaL4 is 4 x L4, but there is no GPU" in text
+
+
+def test_in_a_session_that_somebody_sits_before_errors_are_shown_as_they_are(session, tmp_path):
+    working = tmp_path / "working"
+    working.mkdir()
+    cells = first_cells(session, tmp_path)
+    book = json.loads(cells.read_text())
+    book["cells"].append(
+        {"cell_type": "code", "id": "x", "metadata": {}, "outputs": [], "execution_count": None, "source": "1 / 0"}
+    )
+    cells.write_text(json.dumps(book))
+    with pytest.raises(PapermillExecutionError, match="ZeroDivisionError"):
+        execute(session.python, cells, session.mounted, working, KAGGLE_KERNEL_RUN_TYPE="Interactive")
+    assert not (working / "outputs.json").exists()
