@@ -28,6 +28,7 @@ _FAILURE = re.compile(r'^Failure message: "(.*)"$', re.MULTILINE | re.DOTALL)
 _ENDED = {"COMPLETE", "ERROR", "CANCEL_ACKNOWLEDGED"}
 _UNDER_WAY = {"QUEUED", "RUNNING", "NEW_SCRIPT", "CANCEL_REQUESTED"}
 _PAGE = "200"
+RECORD_OF_RUN = "kaggle_run.json"
 FETCHES = 3
 """How often files that did not arrive whole are fetched."""
 
@@ -277,7 +278,7 @@ def _close(
         **facts,
         "not_verified": dict(changed),
     }
-    write_atomic(folder / "kaggle_run.json", json.dumps(record, indent=2) + "\n")
+    write_atomic(folder / RECORD_OF_RUN, json.dumps(record, indent=2) + "\n")
     if not (folder / "run.json").is_file():
         raise KaggleError(f"{folder} has no run.json, so it is no run; it is left there")
     before = file_row(folder / "run.json")
@@ -289,13 +290,21 @@ def _close(
 
 
 def _compare_with_there(results: Path, outputs: Mapping[str, Any], run: str) -> list[str]:
-    """Say in which way a run that was there before differs from that on Kaggle; data files count, not reports."""
+    """Say in which way a run that was there before differs from that on Kaggle.
+
+    Its data files count, not reports, which are made again; nor what could not be verified when it was fetched.
+    """
+    try:
+        record = json.loads((results / run / RECORD_OF_RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        record = {"not_verified": {}}
+    prefix = f"{RESULTS}/{run}/"
     rows = [
-        row
+        {**row, "path": row["path"].removeprefix(prefix)}
         for row in outputs["files"]
-        if row["path"].startswith(f"{RESULTS}/{run}/") and row["path"].endswith(".parquet")
+        if row["path"].startswith(prefix)
+        and row["path"].endswith(".parquet")
+        and row["path"] not in record["not_verified"]
     ]
-    wrong = differences(
-        results.parent, {"files": [{**row, "path": f"{results.name}/{row['path'].partition('/')[2]}"} for row in rows]}
-    )
+    wrong = differences(results / run, {"files": rows})
     return [f"{results / run} is not the run that Kaggle has: {path}: {reason}" for path, reason in wrong.items()]

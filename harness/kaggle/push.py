@@ -87,6 +87,9 @@ def push(
         ConfigError: if the configuration is wrong.
         KaggleError: if it cannot run on Kaggle, or Kaggle refuses it or part of it.
     """
+    if accelerator is not None:  # then the configuration's devices are not those to expect; the first cell compares
+        other = {"accelerator": accelerator, "expected_devices": []}
+        changes = {**{key: value for key, value in other.items() if key in Config.model_fields}, **changes}
     config = read_config(config_file, changes)
     settings = config.model_dump()
     accelerator = accelerator or settings.get("accelerator")

@@ -170,6 +170,12 @@ def test_pull_brings_the_run_back_once(session, stub, tmp_path, run):
     assert (folder / "report.md").read_text() == "mine"
     assert [name for name in stub.requests[before:] if name.startswith("output:")] == ["output:outputs.json"]
 
+    (folder / "blocks.parquet").write_bytes(b"another run")  # of the same name
+    code, _, err = run(root, "pull", "configs/tiny.yaml")
+    assert code == 1
+    assert f"{folder} is not the run that Kaggle has: blocks.parquet: 11 bytes" in err
+    assert (folder / "blocks.parquet").read_bytes() == b"another run"
+
 
 def fetched(session: Session, stub: Stub, tmp_path: Path) -> Path:
     """A checkout that has pushed, with the session's outputs on the stand-in for Kaggle."""
