@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import psutil
-import pynvml
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from packaging.requirements import Requirement
 
@@ -140,7 +139,7 @@ def _cuda() -> Iterator[Finding]:
         count = cupy.cuda.runtime.getDeviceCount()
     except Exception as error:  # CuPy raises errors of several kinds where driver and runtime do not fit
         no_gpu = "it needs a GPU and its driver; until then GPU modes are skipped, and all else works"
-        advice = cupy_advice(runtime, driver_cuda(), _on_kaggle()) if found["available"] else no_gpu
+        advice = cupy_advice(runtime, found.get("cuda"), _on_kaggle()) if found["available"] else no_gpu
         yield Finding("CuPy", "absent", f"{cupy.__version__}, but no CUDA device: {error}", advice)
     else:
         yield Finding("CuPy", "ok", f"{cupy.__version__}, CUDA {_cuda_text(runtime)}, {count} devices")
@@ -151,38 +150,25 @@ def _cuda_text(version: int) -> str:
     return f"{version // 1000}.{version % 1000 // 10}"
 
 
-def driver_cuda() -> int | None:
-    """Return the newest CUDA that the driver supports, 12090 say; None if it does not tell."""
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return None
-    try:
-        return int(pynvml.nvmlSystemGetCudaDriverVersion_v2())
-    except pynvml.NVMLError:
-        return None
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def cupy_advice(runtime: int, driver: int | None, on_kaggle: bool) -> str:
+def cupy_advice(runtime: int, driver: str | None, on_kaggle: bool) -> str:
     """Say what to do where GPUs are there, and CuPy cannot use them.
 
     Args:
         runtime: CUDA that CuPy was built for, 12090 say.
-        driver: the newest that the driver supports; None if not known.
+        driver: the newest that the driver supports, "12.9" say; None if not known.
         on_kaggle: this is a Kaggle notebook, where nothing can be installed from the internet.
     """
-    if driver is None or driver // 1000 >= runtime // 1000:
+    major = int(driver.partition(".")[0]) if driver is not None else None
+    if major is None or major >= runtime // 1000:
         why = ""
     else:
-        why = f"it is built for CUDA {_cuda_text(runtime)}, and the driver supports {_cuda_text(driver)} at most: "
+        why = f"it is built for CUDA {_cuda_text(runtime)}, and the driver supports {driver} at most: "
     if on_kaggle:
         return (
             f"{why}choose the latest environment in the notebook's settings, whose CuPy is made for Kaggle's driver, "
             "and see that no other CuPy was installed in this session"
         )
-    extra = f"cuda{driver // 1000}" if driver is not None else "cuda12 or cuda13"
+    extra = f"cuda{major}" if major is not None else "cuda12 or cuda13"
     return f"{why}install the CuPy for the driver's CUDA version, and no other beside it: extra {extra}"
 
 

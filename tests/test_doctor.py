@@ -96,14 +96,14 @@ def test_the_environment_of_a_run():
 
 
 def test_a_cupy_that_does_not_fit_the_driver_comes_with_what_to_do():
-    here = cupy_advice(12090, 11080, on_kaggle=False)
+    here = cupy_advice(12090, "11.8", on_kaggle=False)
     assert "built for CUDA 12.9, and the driver supports 11.8 at most" in here
     assert "extra cuda11" in here
-    there = cupy_advice(13000, 12080, on_kaggle=True)
+    there = cupy_advice(13000, "12.8", on_kaggle=True)
     assert "built for CUDA 13.0, and the driver supports 12.8 at most" in there
     assert "latest environment" in there
     assert "extra" not in there  # nothing can be installed there
-    assert "built for" not in cupy_advice(12090, 12020, on_kaggle=True)  # minor versions are compatible
+    assert "built for" not in cupy_advice(12090, "12.2", on_kaggle=True)  # minor versions are compatible
     assert "cuda12 or cuda13" in cupy_advice(12090, None, on_kaggle=False)
 
 

@@ -73,7 +73,7 @@ def test_a_dry_run_prints_the_steps_and_sends_nothing(stub, checkout, run, confi
 
 
 @pytest.mark.parametrize(
-    ("words", "refusal"),
+    "case",
     [
         (["--accelerator", "NvidiaL5"], (1, "unknown id 'NvidiaL5'; nearest: NvidiaL4")),
         (["--set", "programs=[mine.py]"], 1, "'mine.py' is a path of this machine"),
@@ -81,9 +81,9 @@ def test_a_dry_run_prints_the_steps_and_sends_nothing(stub, checkout, run, confi
         (["--timeout", "50000"], (1, "Kaggle sessions last up to 43200 s")),
     ],
 )
-def test_what_cannot_run_there_is_refused(stub, checkout, run, config, *, words, refusal):
+def test_what_cannot_run_there_is_refused(stub, checkout, run, config, case):
+    words, (code, said) = case
     found, _, err = run(checkout.root, "push", str(config), *words)
-    code, said = refusal
     assert found == code
     assert said in err
     assert stub.requests == []
