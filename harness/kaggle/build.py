@@ -64,6 +64,7 @@ def build(root: Path) -> dict[str, Any]:
     read_dataset_metadata(root / "kaggle_dataset" / DATASET_FILE, "owner")
     flat = flat_files(root)
     sources = package_files(root)
+    _refuse_foreign(dataset_folder(root), flat)
     _check_machine()
     libraries = _build_libraries()
     commit = _commit(root)
@@ -269,20 +270,28 @@ def _write_if_changed(path: Path, content: bytes) -> None:
         write_atomic(path, content)
 
 
-def _clear(folder: Path, expected: Mapping[str, Path]) -> None:
-    """Remove what the last build left; refuse to touch what no build has made."""
-    manifest = folder / MANIFEST
+def _last_build(folder: Path) -> set[str]:
+    """Return the names of the files that the last build has put into a folder."""
     try:
-        built = {row["name"] for row in json.loads(manifest.read_text(encoding="utf-8"))["files"]}
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return {MANIFEST, DATASET_FILE, *(row["name"] for row in manifest["files"])}
     except (OSError, ValueError, KeyError, TypeError):
-        built = set()
-    for path in sorted(folder.iterdir()):
-        if path.name in expected or path.name in (MANIFEST, DATASET_FILE):
-            continue
-        if path.name not in built and path.suffix != ".whl":
+        return {MANIFEST, DATASET_FILE}
+
+
+def _refuse_foreign(folder: Path, flat: Mapping[str, Path]) -> None:
+    """Refuse to build into a folder that holds what no build has made: it would be uploaded, or be lost."""
+    known = {*_last_build(folder), *flat}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name not in known and path.suffix != ".whl":
             raise KaggleError(f"{path} was not made by a build, and would be uploaded: remove it")
-        path.unlink()
-    manifest.unlink(missing_ok=True)
+
+
+def _clear(folder: Path, expected: Mapping[str, Path]) -> None:
+    """Remove the manifest, and what was in the last build and is not in this one."""
+    for path in sorted(folder.iterdir()):
+        if path.name not in expected and path.name != DATASET_FILE:
+            path.unlink()
 
 
 def describe(manifest: Mapping[str, Any], folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -66,6 +67,8 @@ def session(built, tmp_path_factory) -> Session:
     config.write_text(json.dumps(SETTINGS))
     stub = Stub()
     with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("KAGGLE_")]:
+            patch.delenv(name)
         for name, value in {**stub.environment(folder / "home"), "KAGGLE_USERNAME": "ada"}.items():
             patch.setenv(name, value)
         patch.setenv("KAGGLE_KEY", "0123456789abcdef0123456789abcdef")

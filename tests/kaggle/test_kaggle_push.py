@@ -76,7 +76,7 @@ def test_a_dry_run_prints_the_steps_and_sends_nothing(stub, checkout, run, confi
     "case",
     [
         (["--accelerator", "NvidiaL5"], (1, "unknown id 'NvidiaL5'; nearest: NvidiaL4")),
-        (["--set", "programs=[mine.py]"], 1, "'mine.py' is a path of this machine"),
+        (["--set", "programs=[mine.py]"], (1, "'mine.py' is a path of this machine")),
         (["--set", "sampels=3"], (2, "unknown key 'sampels'")),
         (["--timeout", "50000"], (1, "Kaggle sessions last up to 43200 s")),
     ],
