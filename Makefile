@@ -12,10 +12,11 @@ GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 GPU_CHECK ?=
 SEED ?= 0
 RESULTS ?= results
+KAGGLE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test lint types unit sanitize lanes cubins gpu-check gpu-check-data nightly bench bench-engine \
-        dashboard doctor clean
+        dashboard doctor clean kaggle-build kaggle-upload kaggle-push kaggle-pull
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +82,18 @@ bench: setup  ## run notebooks/benchmark.ipynb with configs/$(CONFIG).yaml
 
 dashboard: setup  ## write $(RESULTS)/index.html over all runs
 	$(BIN)/python -m harness dashboard $(RESULTS)
+
+kaggle-build: setup  ## fill build/kaggle/dataset: the harness's wheel, those that it needs, configurations, notebooks
+	$(BIN)/python -m harness.kaggle build
+
+kaggle-upload: setup  ## build, and create your Kaggle dataset or its next version (KAGGLE=--dry-run only prints)
+	$(BIN)/python -m harness.kaggle upload $(KAGGLE)
+
+kaggle-push: setup  ## run the benchmark notebook on Kaggle with configs/$(CONFIG).yaml (KAGGLE=--dry-run only prints)
+	$(BIN)/python -m harness.kaggle push configs/$(CONFIG).yaml $(KAGGLE)
+
+kaggle-pull: setup  ## wait for that run, and bring it back into results/
+	$(BIN)/python -m harness.kaggle pull configs/$(CONFIG).yaml $(KAGGLE)
 
 doctor: setup  ## print what this machine has and lacks
 	$(BIN)/python -m harness doctor
