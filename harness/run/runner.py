@@ -15,8 +15,9 @@ from typing import Any
 import pandas as pd
 
 from harness.batt.loader import Rejected, load_programs
-from harness.config import MODE_NAMES, Config, ConfigError, to_yaml
+from harness.config import GPU_MODES, MODE_NAMES, Config, ConfigError, to_yaml
 from harness.dsl.table import ALL
+from harness.gpu.device import CudaUnavailable, DeviceError
 from harness.measure.diagnosis import diagnose, of_machine, overhead_shares
 from harness.measure.environment import describe_environment
 from harness.measure.nvml_sampler import Sampler
@@ -25,6 +26,7 @@ from harness.measure.usable import usable_cpus
 from harness.progress import progress
 from harness.run import schema
 from harness.run.accuracy import Accuracy
+from harness.run.device_tables import DeviceTables
 from harness.run.journal import RunFolder
 from harness.run.mode import KnowsSources, Mode
 from harness.run.modes import make_mode, unavailable
@@ -37,6 +39,7 @@ from harness.run.worker import Draw, EvaluationLost, Job, Outcome, Span, profile
 from harness.run.workload import ProgramKey, Workload, make_workload
 from harness.samples import Task, expand, load_tasks
 from harness.spelling import nearest
+from harness.vm.native import NativeUnavailable
 
 _PROFILED_EVALUATIONS = 4  # of each program: enough to see where its time goes
 _FINISHED = ("ok", "failed")
@@ -244,11 +247,15 @@ def _measure(run: _Run, prepared: Prepared) -> None:
             reason = unavailable(name)
             workers = config.workers or usable_cpus()
             if reason is None:
-                mode = make_mode(name, job, workers)
-                stack.callback(mode.close)
-                measured.append(Measured(mode, workload, during=run.sampler.during))
-                workers = mode.workers
-            else:
+                try:
+                    mode = make_mode(name, job, workers)
+                except (CudaUnavailable, DeviceError) as error:
+                    reason = str(error)
+                else:
+                    stack.callback(mode.close)
+                    measured.append(Measured(mode, workload, during=run.sampler.during))
+                    workers = mode.workers
+            if reason is not None:
                 workers = 0
             run.mode_rows[name] = {
                 "mode": name,
@@ -292,9 +299,12 @@ def _measure(run: _Run, prepared: Prepared) -> None:
         _write_sources(run, prepared, measured)
         run.phase("timed", start)
 
-        if config.profile:
+        modes = [entry.mode for entry in measured if entry.failure is None]
+        # What devices count is compared with what the host's build and the reference count, so that is done for them.
+        if config.profile or any(mode.name in GPU_MODES for mode in modes):
             start = perf_counter()
-            _profile(run, job, frozenset(excluded), [entry.mode for entry in measured if entry.failure is None])
+            _count_executions(run, workload, frozenset(excluded), modes)
+            _profile(run, job, frozenset(excluded), modes if config.profile else [])
             run.phase("profile", start)
 
 
@@ -406,6 +416,7 @@ def _time(
     block_rows: list[dict[str, Any]] = []
     timing_rows: list[dict[str, Any]] = []
     accuracy_rows: list[dict[str, Any]] = []
+    devices = DeviceTables(run.folder)
 
     def keep(entry: Measured) -> None:
         block, circumstances = entry.blocks[-1], entry.circumstances[-1]
@@ -416,6 +427,7 @@ def _time(
         run.folder.write_table("blocks", block_rows)
         run.folder.write_table("timings", timing_rows)
         run.folder.write_table("accuracy", accuracy_rows)
+        devices.add_block(entry.mode.name, len(entry.blocks) - 1, block)
         bar.set_postfix_str(f"{entry.mode.name} {block.evaluations / block.wall_s:,.0f} evaluations/s")
         bar.update()
 
@@ -431,6 +443,7 @@ def _time(
         run.warnings += entry.warnings
         _note_timed(run, entry, [row for row in block_rows if row["mode"] == entry.mode.name])
         _note_accuracy(run, entry, [row for row in accuracy_rows if row["mode"] == entry.mode.name])
+    run.warnings += devices.write(entry.mode for entry in measured)
 
 
 def _block_row(run: _Run, entry: Measured) -> dict[str, Any]:
@@ -503,6 +516,21 @@ def _note_accuracy(run: _Run, entry: Measured, rows: Sequence[Mapping[str, Any]]
         )
 
 
+def _count_executions(run: _Run, workload: Workload, excluded: frozenset[int], modes: Sequence[Mode]) -> None:
+    """Count what compiled programs execute, on the host: no GPU may have counted what it is held to."""
+    compiled = [mode for mode in modes if isinstance(mode, NativeMode)]
+    if not compiled:
+        return
+    mode = min(compiled, key=lambda mode: mode.name != "native_cpu")  # the bytecode is the same in all of them
+    try:
+        with mode.host_engine() as engine:
+            counted = list(count_native(engine, mode.handled(excluded)[1]))
+    except NativeUnavailable as error:
+        run.warnings.append(f"{mode.name}: nobody counted what its programs execute, to compare it with: {error}")
+        return
+    run.folder.write_table("executions", [_execution_row(workload, mode.name, own) for own in counted])
+
+
 def _profile(run: _Run, job: Job, excluded: frozenset[int], modes: Sequence[Mode]) -> None:
     """Count and time the primitives of a few evaluations of each program, with the reference and in the machine."""
     workload = job.workload
@@ -516,10 +544,12 @@ def _profile(run: _Run, job: Job, excluded: frozenset[int], modes: Sequence[Mode
     rows = _profile_reference(run, job, frozenset(left_out))
     for mode in modes:
         if isinstance(mode, NativeMode):
-            rows += [_primitive_row(workload, mode.name, cost) for cost in profile_native(*mode.handled(left_out))]
-            if mode.name == "native_cpu":  # what a GPU counts is compared with this, so no GPU may have counted it
-                counted = count_native(*mode.handled(excluded))
-                run.folder.write_table("executions", [_execution_row(workload, mode.name, own) for own in counted])
+            try:
+                costs = list(profile_native(*mode.handled(left_out)))
+            except DeviceError as error:
+                run.warnings.append(f"{mode.name}: primitives were not counted: {error}")
+            else:
+                rows += [_primitive_row(workload, mode.name, cost) for cost in costs]
     run.folder.write_table("primitives", rows)
 
 
