@@ -37,6 +37,7 @@ VM_INLINE T of_lane(Context& cx, const T& x, u32 from, Site site = VM_HERE) {
     static_assert(sizeof(T) % sizeof(u32) == 0, "it is exchanged by words");
     if (lanes_of(cx) == 1) return x;
 #ifdef __CUDACC__
+    __syncwarp(ALL_LANES);  // a shuffle or a ballot by itself orders no memory
     u32 words[sizeof(T) / sizeof(u32)];
     memcpy(words, &x, sizeof(T));
     for (u32& word : words) word = __shfl_sync(ALL_LANES, word, static_cast<int>(from));
@@ -53,6 +54,7 @@ template <class T, class F>
 VM_INLINE T of_all(Context& cx, const T& x, F joined, Site site = VM_HERE) {
     if (lanes_of(cx) == 1) return x;
 #ifdef __CUDACC__
+    __syncwarp(ALL_LANES);
     T y = x;
     for (u32 distance = VM_LANES / 2; distance; distance /= 2) {
         u32 words[sizeof(T) / sizeof(u32)];
@@ -76,6 +78,7 @@ VM_INLINE T of_all(Context& cx, const T& x, F joined, Site site = VM_HERE) {
 VM_INLINE u32 lanes_with(Context& cx, bool x, Site site = VM_HERE) {
     if (lanes_of(cx) == 1) return x;
 #ifdef __CUDACC__
+    __syncwarp(ALL_LANES);
     return __ballot_sync(ALL_LANES, x);
 #else
     return exchange(cx.lane, static_cast<u32>(x), site, [&](const auto& get) {
@@ -93,6 +96,7 @@ VM_INLINE u32 sum_before(Context& cx, u32 x, u32& total, Site site = VM_HERE) {
         return 0;
     }
 #ifdef __CUDACC__
+    __syncwarp(ALL_LANES);
     u32 sum = x;
     for (u32 distance = 1; distance < VM_LANES; distance *= 2) {
         const u32 before = __shfl_up_sync(ALL_LANES, sum, distance);
@@ -257,6 +261,14 @@ VM_INLINE void copy_together(Context& cx, void* to, const void* from, u64 bytes)
     }
 }
 
+VM_INLINE void fill_together(Context& cx, i8* bytes, i8 x, u64 n) {
+    if (lanes_of(cx) == 1) {
+        memset(bytes, x, n);
+        return;
+    }
+    for (u64 k = lane_of(cx); k < n; k += lanes_of(cx)) bytes[k] = x;
+}
+
 VM_INLINE void clear_together(Context& cx, u64* words, u64 n) {
     if (lanes_of(cx) == 1) {
         memset(words, 0, n * sizeof(u64));
@@ -304,6 +316,13 @@ VM_INLINE auto alone(Context& cx, F f, Site site = VM_HERE) -> decltype(f(cx)) {
     (void)site;
     return f(cx);
 #endif
+}
+
+// f(cx), together where all lanes can do it, else by the leader alone.
+template <class F>
+VM_INLINE auto shared_if(Context& cx, bool can, F f, Site site = VM_HERE) -> decltype(f(cx)) {
+    if (lanes_of(cx) == 1 || can) return f(cx);
+    return alone(cx, f, site);
 }
 
 }  // namespace vm

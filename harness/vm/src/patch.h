@@ -1,7 +1,6 @@
 // Patches as bitmasks: making them, walking them, and taking any value for one.
 #pragma once
 
-#include "lanes.h"
 #include "sequence.h"
 
 namespace vm {
