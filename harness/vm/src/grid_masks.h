@@ -89,12 +89,11 @@ struct Colours {
 VM_FN Colours colours_of_bytes(Context& cx, const i8* bytes, u64 n) {
     Colours colours{{0, 0, 0, 0}};
     u64 usual = 0, all = 0, last = 0;  // usual: those of 0..63, nearly always all
-    bool any = false;
-    for (u64 k = lane_of(cx) * EIGHT; k < n; k += lanes_of(cx) * EIGHT) {
+    const u64 first = lane_of(cx) * EIGHT;
+    for (u64 k = first; k < n; k += lanes_of(cx) * EIGHT) {
         const u32 now = static_cast<u32>(least_of<u64>(n - k, EIGHT));
         const u64 eight = load_eight(bytes + k, now);
-        if (any && eight == last && now == EIGHT) continue;  // much of a grid is background
-        any = true;
+        if (k != first && eight == last && now == EIGHT) continue;  // much of a grid is background
         last = eight;
         all |= eight;
         for (u32 at = 0; at < now; at++) usual |= static_cast<u64>(1) << ((eight >> (8 * at)) & 63);

@@ -25,7 +25,8 @@ namespace vm {
 constexpr u32 MOST_FRAMES = 16;    // how deep loops and ifs may nest
 constexpr u32 POLL_INTERVAL = 64;  // instructions from one look at the cancel flag to the next
 constexpr u64 WORTH_MOVING = 512;  // bytes of garbage behind a value
-constexpr u64 WORTH_SHARING = 4;   // results of a loop that all lanes finish
+constexpr u64 RESULTS_WORTH_SHARING = 4;  // of a loop that all lanes finish
+constexpr u64 CELLS_WORTH_SHARING = 64;   // of the operands of an operation that all lanes do; chosen, not measured
 
 // One or more programs that share their instructions.
 struct Unit {
@@ -257,6 +258,17 @@ VM_FN bool is_shared(u16 op) {
     }
 }
 
+// How much there is to do with a value, about: cells; a row of a mask, or an element of a container, counts as 8.
+VM_FN u64 work_in(const Value& v) {
+    switch (v.tag) {
+        case GRID: return static_cast<u64>(v.grid->h) * v.grid->w;
+        case PATCH: return static_cast<u64>(v.patch->h) * v.patch->words * 8;
+        case TUPLE:
+        case SET: return length(v) * 8;
+        default: return 0;
+    }
+}
+
 template <Counting COUNTING>
 struct Machine {
     Context& cx;
@@ -269,6 +281,14 @@ struct Machine {
     u32 depth, pc;
 
     VM_FN_MEMBER bool calls(u16 op) const { return VM_LANES > 1 && helped && is_shared(op); }
+
+    // Whether calling all lanes for the shared operation `at` costs less than it saves.
+    VM_FN_MEMBER bool is_worth_calling(const u16* at) const {
+        const u32 arity = arity_of(at[0]);
+        u64 work = 0;
+        for (u32 k = 0; k < arity; k++) work += work_in(registers[at[2 + k]]);
+        return work >= CELLS_WORTH_SHARING;
+    }
 
     VM_FN_MEMBER void count(u32 which, u64 elements, u64 since) {
         if (COUNTING == NOTHING) return;
@@ -408,7 +428,7 @@ struct Machine {
             return ENDS;
         }
         if (f.k < f.n) return GOES_ON;
-        if (VM_LANES > 1 && helped && f.results->n >= WORTH_SHARING && finishes_together(f.kind, f.container)) {
+        if (VM_LANES > 1 && helped && f.results->n >= RESULTS_WORTH_SHARING && finishes_together(f.kind, f.container)) {
             return ENDS_TOGETHER;
         }
         v = finish(f);
@@ -508,7 +528,7 @@ struct Machine {
             }
             const u16* at = unit.code + static_cast<u64>(pc) * FIELDS;
             if (at[0] >= CONTROLS) {
-                if (calls(at[0])) {
+                if (calls(at[0]) && is_worth_calling(at)) {
                     call = Call{CALLED, at, nullptr};
                     return CALLED;
                 }

@@ -261,14 +261,6 @@ VM_INLINE void copy_together(Context& cx, void* to, const void* from, u64 bytes)
     }
 }
 
-VM_INLINE void fill_together(Context& cx, i8* bytes, i8 x, u64 n) {
-    if (lanes_of(cx) == 1) {
-        memset(bytes, x, n);
-        return;
-    }
-    for (u64 k = lane_of(cx); k < n; k += lanes_of(cx)) bytes[k] = x;
-}
-
 VM_INLINE void clear_together(Context& cx, u64* words, u64 n) {
     if (lanes_of(cx) == 1) {
         memset(words, 0, n * sizeof(u64));
@@ -321,8 +313,13 @@ VM_INLINE auto alone(Context& cx, F f, Site site = VM_HERE) -> decltype(f(cx)) {
 // f(cx), together where all lanes can do it, else by the leader alone.
 template <class F>
 VM_INLINE auto shared_if(Context& cx, bool can, F f, Site site = VM_HERE) -> decltype(f(cx)) {
-    if (lanes_of(cx) == 1 || can) return f(cx);
-    return alone(cx, f, site);
+#if VM_LANES > 1
+    if (lanes_of(cx) > 1 && !can) return alone(cx, f, site);
+#else
+    (void)can;
+    (void)site;
+#endif
+    return f(cx);
 }
 
 }  // namespace vm

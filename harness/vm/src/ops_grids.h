@@ -61,10 +61,10 @@ VM_FN Value part_of_grid(Context& cx, const Grid& g, const Span& rows, const Spa
     if (columns.n == g.w) {
         copy_together(cx, part->data, row_at(g, rows.from), cells_in(*part));
     } else {
+        const u64 h = rows.n, w = columns.n, step = g.w;
         const i8* from = row_at(g, rows.from) + columns.from;
-        for (u64 r = lane_of(cx); r < rows.n; r += lanes_of(cx)) {
-            copy_bytes(part->data + r * columns.n, from + r * g.w, columns.n);
-        }
+        i8* to = part->data;
+        for (u64 r = lane_of(cx); r < h; r += lanes_of(cx)) copy_bytes(to + r * w, from + r * step, w);
     }
     return grid_value(cx, part);
 }
@@ -812,8 +812,8 @@ VM_FN Value scale_grid(Context& cx, const Grid& g, u32 down, u32 across) {
     Grid* out = new_grid(cx, g.h * down, g.w * across);
     if (!out) return unhandled(R_ARENA);
     for (u32 r = lane_of(cx); r < g.h; r += lanes_of(cx)) {
-        const i8* first = row_at(*out, static_cast<u64>(r) * down);
         i8* to = row_at(*out, static_cast<u64>(r) * down);
+        const i8* first = to;
         for (u32 copy = 0; copy < down; copy++, to += out->w) {
             if (copy) copy_bytes(to, first, out->w);
             else repeat_bytes(to, row_at(g, r), g.w, across);
@@ -1089,7 +1089,7 @@ VM_FN Value copies_of(Context& cx, const Value& v, i32 n) {
     return make_tuple(cx, seq);
 }
 
-VM_FN Value canvas_of(Context& cx, const Value& value, const Value& dimensions) {
+VM_NOINLINE Value op_canvas(Context& cx, const Value& value, const Value& dimensions) {
     i32 h, w;
     if (!get_pair(dimensions, h, w)) return no_pair(dimensions);
     h = greatest_of(h, 0);
@@ -1101,12 +1101,8 @@ VM_FN Value canvas_of(Context& cx, const Value& value, const Value& dimensions) 
         return is_bad(row) ? row : copies_of(cx, row, h);
     }
     Grid* g = new_grid(cx, static_cast<u32>(h), static_cast<u32>(w));
-    if (g && w) fill_together(cx, g->data, static_cast<i8>(value.num), cells_in(*g));
+    if (g && w) memset(g->data, static_cast<int>(value.num), cells_in(*g));
     return grid_value(cx, g);
-}
-
-VM_NOINLINE Value op_canvas(Context& cx, const Value& value, const Value& dimensions) {
-    return shared_if(cx, is_colour(value), [&](Context& own) { return canvas_of(own, value, dimensions); });
 }
 
 VM_NOINLINE Value op_compress(Context& cx, const Value& grid) {

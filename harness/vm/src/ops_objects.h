@@ -684,9 +684,8 @@ VM_FN void keep_places(Context& cx, const Mask& places, const u64* rows, u32 row
 
 VM_FN bool any_bit(Context& cx, const Mask& m) {
     u64 any = 0;
-    for (u32 r = lane_of(cx); r < m.h; r += lanes_of(cx)) {
-        for (u32 word = 0; word < m.words; word++) any |= m.rows[static_cast<u64>(r) * m.words + word];
-    }
+    sync(cx);
+    for (u64 k = lane_of(cx); k < static_cast<u64>(m.h) * m.words; k += lanes_of(cx)) any |= m.rows[k];
     return lanes_with(cx, any != 0) != 0;
 }
 

@@ -162,48 +162,48 @@ VM_FN Value finish(Context& cx, const Mask& m, bool object, i32 colour) {
     const Inside inside = lanes_of(cx) > 1 ? inside_together(cx, m) : inside_of(m);
     if (!inside.count) return empty_set();
     const u32 first = inside.first, from = inside.from;
-    Patch* made = static_cast<Patch*>(allocate(cx, sizeof(Patch)));
-    if (!made) return unhandled(R_ARENA);
-    Patch p{m.top + static_cast<i32>(first), m.left + static_cast<i32>(from), inside.last - first + 1,
-            inside.to - from + 1, 0, inside.count, object, object ? colour : 0, nullptr, nullptr};
-    p.words = (p.w + 63) / 64;
-    if (from == 0 && p.words == m.words) {
-        p.rows = m.rows + static_cast<u64>(first) * m.words;
-    } else {
-        u64* rows = allocate_array<u64>(cx, static_cast<u64>(p.h) * p.words);
-        if (!rows) return unhandled(R_ARENA);
+    const u32 h = inside.last - first + 1, w = inside.to - from + 1, words = (w + 63) / 64;
+    Patch* p = static_cast<Patch*>(allocate(cx, sizeof(Patch)));
+    if (!p) return unhandled(R_ARENA);
+    const u64* rows = m.rows + static_cast<u64>(first) * m.words;
+    if (from != 0 || words != m.words) {
+        u64* moved = allocate_array<u64>(cx, static_cast<u64>(h) * words);
+        if (!moved) return unhandled(R_ARENA);
         const u32 skip = from >> 6, by = from & 63;
-        for (u32 r = lane_of(cx); r < p.h; r += lanes_of(cx)) {
+        for (u32 r = lane_of(cx); r < h; r += lanes_of(cx)) {
             const u64* source = m.rows + static_cast<u64>(first + r) * m.words;
-            for (u32 word = 0; word < p.words; word++) {
+            for (u32 word = 0; word < words; word++) {
                 const u32 at = word + skip;
                 u64 bits = source[at] >> by;
                 if (by && at + 1 < m.words) bits |= source[at + 1] << (64 - by);
-                rows[r * p.words + word] = bits;
+                moved[r * words + word] = bits;
             }
         }
-        p.rows = rows;
+        rows = moved;
     }
-    if (object && colour == MANY_COLOURS) {
-        if (p.w == m.w) {
-            p.plane = m.plane + static_cast<u64>(first) * m.w;
-        } else {
-            i8* plane = allocate_array<i8>(cx, static_cast<u64>(p.h) * p.w);
-            if (!plane) return unhandled(R_ARENA);
-            for (u32 r = lane_of(cx); r < p.h; r += lanes_of(cx)) {
-                memcpy(plane + r * p.w, m.plane + (first + r) * m.w + from, p.w);
+    const i8* plane = nullptr;
+    if (!object) {
+        colour = 0;
+    } else if (colour == MANY_COLOURS) {
+        plane = m.plane + static_cast<u64>(first) * m.w;
+        if (w != m.w) {
+            i8* moved = allocate_array<i8>(cx, static_cast<u64>(h) * w);
+            if (!moved) return unhandled(R_ARENA);
+            for (u32 r = lane_of(cx); r < h; r += lanes_of(cx)) {
+                memcpy(moved + r * w, m.plane + (first + r) * m.w + from, w);
             }
-            p.plane = plane;
+            plane = moved;
         }
-        const i32 only = only_colour(cx, p);  // each lane reads the rows that it wrote
-        if (only != MANY_COLOURS) {  // the smaller form, and equal objects should look alike
-            p.colour = only;
-            p.plane = nullptr;
-        }
+        // Each lane reads the rows that it wrote.
+        colour = only_colour(cx, Patch{0, 0, h, w, words, inside.count, true, MANY_COLOURS, rows, plane});
+        if (colour != MANY_COLOURS) plane = nullptr;  // the smaller form, and equal objects should look alike
     }
-    if (leads(cx)) *made = p;
+    if (leads(cx)) {
+        *p = Patch{m.top + static_cast<i32>(first), m.left + static_cast<i32>(from), h, w, words, inside.count, object,
+                   colour, rows, plane};
+    }
     sync(cx);
-    return of_patch(made);
+    return of_patch(p);
 }
 
 // The same cells elsewhere, or without or with one colour: shares the mask.
