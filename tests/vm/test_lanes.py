@@ -73,6 +73,12 @@ def test_lanes_that_diverge_are_reported_with_their_places(driver: Path, which: 
     assert found and found[1] != found[2], printed
 
 
+def test_runs_that_threads_join_at_once_have_the_right_roots(driver: Path) -> None:
+    """Emulated lanes take turns between collectives only; here four threads join the same runs, in any order."""
+    status, printed = run(driver, "join")
+    assert (status, printed) == (0, "20 rounds agree\n")
+
+
 @pytest.fixture
 def lanes() -> Iterator[None]:
     """The machine with 32 lanes, instead of the one that the environment chooses."""
@@ -163,11 +169,16 @@ def flag(r: random.Random) -> bool:
 
 
 Make = Callable[[random.Random, Grid], tuple[Any, ...]]
-only: Make = lambda r, g: (g,)  # noqa: E731
+
+
+def only(r: random.Random, g: Grid) -> tuple[Any, ...]:
+    return (g,)
+
+
 OPERANDS: dict[str, Make] = {
     "combine": lambda r, g: alike(r, g) if r.random() < 0.7 else (indices(r, g), obj(r, g)),
-    "difference": lambda r, g: alike(r, g),
-    "intersection": lambda r, g: alike(r, g),
+    "difference": alike,
+    "intersection": alike,
     "merge": lambda r, g: (patches(r, g),),
     "colorcount": lambda r, g: (g, colour(r, g)),
     "asobject": lambda r, g: (r.choice([g, ((4,) * len(g[0]),) * len(g)]),),
@@ -271,6 +282,8 @@ def solve_g(I):
     return paint(I, apply(lambda c: astuple(TWO, last(c)), asobject(I)))
 def solve_h(I):
     return fill(I, EIGHT, mapply(neighbors, ofcolor(I, TWO)))
+def solve_i(I):
+    return apply(lambda c: astuple(first(c), ORIGIN), asobject(I))
 """
 
 
@@ -279,7 +292,7 @@ def test_loops_that_all_lanes_finish(lanes: None, tmp_path: Path) -> None:
     module = tmp_path / "loops.py"
     module.write_text(LOOPS)
     programs, rejected = load_programs([str(module)])
-    assert len(programs) == 8 and not rejected
+    assert len(programs) == 9 and not rejected
     r = random.Random(0)
     grids = [grid(r, h, w) for h, w in SIZES for _ in range(4)]
     with Engine(threads=1) as engine:
