@@ -73,10 +73,9 @@ def test_lanes_that_diverge_are_reported_with_their_places(driver: Path, which: 
     assert found and found[1] != found[2], printed
 
 
-def test_runs_that_threads_join_at_once_have_the_right_roots(driver: Path) -> None:
-    """Emulated lanes take turns between collectives only; here four threads join the same runs, in any order."""
-    status, printed = run(driver, "join")
-    assert (status, printed) == (0, "20 rounds agree\n")
+def test_a_join_that_another_lane_came_before_is_made_good(driver: Path) -> None:
+    """Emulated lanes take turns between collectives only, so that this never happens to them."""
+    assert run(driver, "join") == (0, "0 0 0 " * 2 + "0 1 0 ")
 
 
 @pytest.fixture

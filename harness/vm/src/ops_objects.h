@@ -346,17 +346,15 @@ VM_FN u32 shared_root_of(const Run* runs, u32 k) {
     return k;
 }
 
-// Make two runs one component. A run's parent is itself or a run before it, so that a root is the first of its component.
-VM_FN void join_runs(Run* runs, u32 a, u32 b) {
-    while (true) {
-        a = shared_root_of(runs, a);
-        b = shared_root_of(runs, b);
-        if (a == b) return;
+// Make two components one, whose roots a and b were a moment ago. A run's parent is itself or a run before it, so that a
+// root is the first of its component.
+VM_FN void join_roots(Run* runs, u32 a, u32 b) {
+    while (a != b) {
         const u32 low = least_of(a, b), high = greatest_of(a, b);
         const u32 was = lower_at(runs[high].parent, low);
         if (was == high) return;
-        a = low;  // another lane was quicker: `high` hung below `was`, which has to come below the same root
-        b = was;
+        a = shared_root_of(runs, low);  // another lane was quicker: `high` hung below `was`, which has to come along
+        b = shared_root_of(runs, was);
     }
 }
 
@@ -370,7 +368,9 @@ VM_FN void join_shared_rows(Context& cx, const Grid& g, u32 reach, bool by_colou
             const Run& run = s.runs[k];
             while (begin < middle && s.runs[begin].to + reach <= run.from) begin++;
             for (u32 above = begin; above < middle && s.runs[above].from < run.to + reach; above++) {
-                if (!by_colour || s.runs[above].colour == run.colour) join_runs(s.runs, above, k);
+                if (!by_colour || s.runs[above].colour == run.colour) {
+                    join_roots(s.runs, shared_root_of(s.runs, above), shared_root_of(s.runs, k));
+                }
             }
         }
     }
