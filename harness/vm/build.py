@@ -177,7 +177,7 @@ def sanitizer_environment() -> dict[str, str]:
     choice = {"VM_SANITIZE": os.environ.get("VM_SANITIZE", "1")}
     if os.environ.get("VM_LANES"):
         choice["VM_LANES"] = os.environ["VM_LANES"]
-    options = {"ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "halt_on_error=1 ignore_noninstrumented_modules=1"}
+    options = {"ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "halt_on_error=1:ignore_noninstrumented_modules=1"}
     return {**choice, "LD_PRELOAD": library, **options}
 
 

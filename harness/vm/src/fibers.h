@@ -21,6 +21,12 @@
 #include <sanitizer/tsan_interface.h>
 #define VM_RELEASE(at) __tsan_release(at)
 #define VM_ACQUIRE(at) __tsan_acquire(at)
+extern "C" {
+void AnnotateIgnoreReadsBegin(const char* file, int line);
+void AnnotateIgnoreReadsEnd(const char* file, int line);
+void AnnotateIgnoreWritesBegin(const char* file, int line);
+void AnnotateIgnoreWritesEnd(const char* file, int line);
+}
 #else
 #define VM_RELEASE(at) static_cast<void>(at)
 #define VM_ACQUIRE(at) static_cast<void>(at)
@@ -39,10 +45,11 @@ public:
         f_ = &f;
         current() = this;
         for (u32 k = 0; k < VM_LANES; k++) begin(*lanes_[k], k);
+        VM_RELEASE(this);
+        const Unseen unseen;
 #ifdef __SANITIZE_THREAD__
         scheduler_fiber_ = __tsan_get_current_fiber();
 #endif
-        VM_RELEASE(this);
         while (!lanes_[0]->done) {
             const u32 first = order_ = order_ * 1664525u + 1013904223u, step = (order_ >> 8) | 1u;
             for (u32 k = 0; k < VM_LANES; k++) resume(((first >> 16) + k * step) % VM_LANES);
@@ -89,6 +96,22 @@ private:
     };
     struct Slot {
         u64 words[16];
+    };
+    // While it lasts, ThreadSanitizer does not look at what the scheduler itself reads and writes: what fibers tell it,
+    // which it must not order, is no race.
+    struct Unseen {
+#ifdef __SANITIZE_THREAD__
+        Unseen() {
+            AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+            AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+        }
+        ~Unseen() {
+            AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+            AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+        }
+#else
+        Unseen() {}
+#endif
     };
 
     void begin(Fiber& fiber, u32 lane) {

@@ -10,10 +10,11 @@ constexpr u32 MOST_SIDE = 4096;
 // A grid whose cells the caller fills; null without memory. At least 1x1.
 VM_FN Grid* new_grid(Context& cx, u32 h, u32 w) {
     Grid* g = static_cast<Grid*>(allocate(cx, sizeof(u32) * 2 + static_cast<u64>(h) * w));
-    if (g) {
+    if (g && leads(cx)) {
         g->h = h;
         g->w = w;
     }
+    sync(cx);
     return g;
 }
 

@@ -25,6 +25,8 @@ namespace vm {
 constexpr u32 MOST_FRAMES = 16;    // how deep loops and ifs may nest
 constexpr u32 POLL_INTERVAL = 64;  // instructions from one look at the cancel flag to the next
 constexpr u64 WORTH_MOVING = 512;  // bytes of garbage behind a value
+constexpr u64 RESULTS_WORTH_SHARING = 4;  // of a loop that all lanes finish
+constexpr u64 CELLS_WORTH_SHARING = 64;   // of the operands of an operation that all lanes do; chosen, not measured
 
 // One or more programs that share their instructions.
 struct Unit {
@@ -71,12 +73,6 @@ struct Limits {
 
 enum Ending : u32 { ENDED, STOPPED, OUT_OF_FUEL, OUT_OF_MEMORY, CANCELLED, CALLED };
 
-// What the leader asks all lanes to do: the operation `at`; without one, that is CALLED, it has come to an end.
-struct Call {
-    Ending ending;
-    const u16* at;
-};
-
 // A loop or an if in progress.
 struct Frame {
     u16 op, dst, element, other;  // element, other: the registers that the body finds its elements in
@@ -91,6 +87,16 @@ struct Frame {
     bool unordered;  // whether neither the order of the results matters nor how often one is there
     u8 *loop_mark, *mark;  // of the arena, where the loop and where the iteration began
 };
+
+// What the leader asks all lanes to do, if CALLED: the operation `at`, or else to finish a loop.
+struct Call {
+    Ending ending;
+    const u16* at;
+    const Frame* loop;
+};
+
+// What becomes of a loop behind an iteration: all lanes have to finish it, if it ENDS_TOGETHER.
+enum Leaving : u8 { GOES_ON, ENDS, ENDS_TOGETHER };
 
 // FAIL if one of the operands is, else UNHANDLED if one is.
 VM_FN bool bad_operand(const Value* registers, const u16* operands, u32 count, Value& bad) {
@@ -252,6 +258,17 @@ VM_FN bool is_shared(u16 op) {
     }
 }
 
+// How much there is to do with a value, about: cells; a row of a mask, or an element of a container, counts as 8.
+VM_FN u64 work_in(const Value& v) {
+    switch (v.tag) {
+        case GRID: return static_cast<u64>(v.grid->h) * v.grid->w;
+        case PATCH: return static_cast<u64>(v.patch->h) * v.patch->words * 8;
+        case TUPLE:
+        case SET: return length(v) * 8;
+        default: return 0;
+    }
+}
+
 template <Counting COUNTING>
 struct Machine {
     Context& cx;
@@ -264,6 +281,14 @@ struct Machine {
     u32 depth, pc;
 
     VM_FN_MEMBER bool calls(u16 op) const { return VM_LANES > 1 && helped && is_shared(op); }
+
+    // Whether calling all lanes for the shared operation `at` costs less than it saves.
+    VM_FN_MEMBER bool is_worth_calling(const u16* at) const {
+        const u32 arity = arity_of(at[0]);
+        u64 work = 0;
+        for (u32 k = 0; k < arity; k++) work += work_in(registers[at[2 + k]]);
+        return work >= CELLS_WORTH_SHARING;
+    }
 
     VM_FN_MEMBER void count(u32 which, u64 elements, u64 since) {
         if (COUNTING == NOTHING) return;
@@ -310,9 +335,14 @@ struct Machine {
     VM_FN_MEMBER Value finish(Frame& f) {
         const u64 since = now();
         Value v = finish_loop(cx, f.kind, f.container, f.items, f.results, f.rank);
+        wind_up(f, v, since);
+        return v;
+    }
+
+    // What is left to do behind finish_loop.
+    VM_FN_MEMBER void wind_up(const Frame& f, Value& v, u64 since) {
         release(cx, f.loop_mark, v);
         count(static_cast<u32>(OPCODES) + f.kind, f.n, since);
-        return v;
     }
 
     // Whether the body of the product at `at` connects its two elements: prapply(connect, x, x) is common, and makes a
@@ -383,23 +413,26 @@ struct Machine {
         return true;
     }
 
-    // Take the result of an iteration. True if the loop goes on; otherwise v is its result.
-    VM_INLINE_MEMBER bool leave_iteration(Frame& f, Value& v) {
+    // Take the result of an iteration. If the loop ENDS, v is its result.
+    VM_INLINE_MEMBER Leaving leave_iteration(Frame& f, Value& v) {
         if (cx.arena.top != f.mark) release(cx, f.mark, v);
         f.k++;
         if (f.op == CONTROL_repeat) {
             registers[f.element] = v;
-            return f.k < f.n;
+            return f.k < f.n ? GOES_ON : ENDS;
         }
         if (!f.unordered || !is_repeated(*f.results, v)) f.results->items[f.results->n++] = v;
         if (f.kind == LOOP_extract && is_tuple(f.container) && is_truthy(v)) {
             v = f.items[f.k - 1];
             count(static_cast<u32>(OPCODES) + f.kind, f.k, now());
-            return false;
+            return ENDS;
         }
-        if (f.k < f.n) return true;
+        if (f.k < f.n) return GOES_ON;
+        if (VM_LANES > 1 && helped && f.results->n >= RESULTS_WORTH_SHARING && finishes_together(f.kind, f.container)) {
+            return ENDS_TOGETHER;
+        }
         v = finish(f);
-        return false;
+        return ENDS;
     }
 
     // The instruction `next` of a loop whose body is nothing but operations; else null.
@@ -410,7 +443,8 @@ struct Machine {
     }
 
     // Go on with a loop whose next iteration has begun, and whose body is operations and `next`, until it ends (then v
-    // is its result), fails (STOPPED; v is why), or is given up. Most loops are such ones, and quicker by themselves.
+    // is its result), fails (STOPPED; v is why), has to be finished by all lanes (CALLED), or is given up. Most loops are
+    // such ones, and quicker by themselves.
     VM_NOINLINE_MEMBER Ending run_plain_body(Frame& f, const u16* next, Value& v) {
         const u16* body = unit.code + static_cast<u64>(f.body) * FIELDS;
         const i64 instructions = (next - body) / static_cast<i64>(FIELDS) + 1;
@@ -431,7 +465,8 @@ struct Machine {
             }
             v = registers[next[2]];
             if (is_bad(v)) return STOPPED;
-            if (!leave_iteration(f, v)) return ENDED;
+            const Leaving leaving = leave_iteration(f, v);
+            if (leaving != GOES_ON) return leaving == ENDS ? ENDED : CALLED;
             if (!iterate(f)) return OUT_OF_FUEL;
         }
     }
@@ -456,16 +491,33 @@ struct Machine {
         return true;
     }
 
-    // Go on behind the operation `at`, which was shared, with its result. False if the run ends with that.
-    VM_FN_MEMBER bool take(const u16* at, const Value& v, Value& bad, Ending& ending) {
-        pc++;
-        if (is_bad(v)) return take_bad(v, at[1], bad, ending);
-        registers[at[1]] = v;
+    // Go on behind what all lanes were called for, with its result. False if the run ends with that.
+    VM_FN_MEMBER bool take(const Call& call, Value v, u64 since, Value& bad, Ending& ending) {
+        u16 dst;
+        if (call.at) {
+            if (COUNTING != NOTHING) count_operation(call.at, v, since);
+            dst = call.at[1];
+            pc++;
+        } else {
+            const Frame& f = frames[--depth];
+            wind_up(f, v, since);
+            dst = f.dst;
+            pc = f.behind;
+        }
+        if (is_bad(v)) return take_bad(v, dst, bad, ending);
+        registers[dst] = v;
         return true;
     }
 
-    // Run the unit, to its end or, if CALLED, to the shared operation `at`. `bad` is what stopped it, if it is STOPPED.
-    VM_FN_MEMBER Ending run(Value& bad, const u16*& call) {
+    // Have all lanes finish the innermost loop.
+    VM_FN_MEMBER Ending call_to_finish(Call& call) const {
+        call = Call{CALLED, nullptr, &frames[depth - 1]};
+        return CALLED;
+    }
+
+    // Run the unit, to its end or, if CALLED, to where all lanes have to do what `call` says. `bad` is what stopped it, if
+    // it is STOPPED.
+    VM_FN_MEMBER Ending run(Value& bad, Call& call) {
         u32 until_poll = POLL_INTERVAL;
         Ending ending = ENDED;
         while (true) {
@@ -476,8 +528,8 @@ struct Machine {
             }
             const u16* at = unit.code + static_cast<u64>(pc) * FIELDS;
             if (at[0] >= CONTROLS) {
-                if (calls(at[0])) {
-                    call = at;
+                if (calls(at[0]) && is_worth_calling(at)) {
+                    call = Call{CALLED, at, nullptr};
                     return CALLED;
                 }
                 const Words words = operation(at);
@@ -511,6 +563,7 @@ struct Machine {
                         if (!next) continue;
                         ending = run_plain_body(f, next, v);
                         if (ending == OUT_OF_FUEL || ending == CANCELLED) return ending;
+                        if (VM_LANES > 1 && ending == CALLED) return call_to_finish(call);
                         if (ending == ENDED) depth--;
                         pc = f.behind;
                         break;
@@ -522,10 +575,12 @@ struct Machine {
                     Frame& f = frames[depth - 1];
                     v = registers[at[2]];
                     if (is_bad(v)) break;
-                    if (leave_iteration(f, v)) {
+                    const Leaving leaving = leave_iteration(f, v);
+                    if (leaving == GOES_ON) {
                         if (!iterate(f)) return OUT_OF_FUEL;
                         continue;
                     }
+                    if (VM_LANES > 1 && leaving == ENDS_TOGETHER) return call_to_finish(call);
                     depth--;
                     dst = f.dst;
                     pc = f.behind;
@@ -573,21 +628,18 @@ VM_FN Ending run(Context& cx, const Unit& unit, Value* registers, const Limits& 
         return limits.stop_without_memory ? OUT_OF_MEMORY : STOPPED;
     }
     Machine<COUNTING> machine{cx, unit, registers, limits, counters, frames, lanes_of(cx) > 1, 0, 0};
-    const u16* at = nullptr;
     Ending ending = ENDED;
     while (true) {
         const Call call = alone(cx, [&](Context&) {
-            ending = machine.run(bad, at);
-            return Call{ending, at};
+            Call next{ENDED, nullptr, nullptr};
+            next.ending = ending = machine.run(bad, next);
+            return next;
         });
         if (call.ending != CALLED) break;
         const u64 since = machine.now();
-        const Value v = value_of(operate(cx, registers, call.at));
-        const bool go_on = alone(cx, [&](Context&) {
-            if (COUNTING != NOTHING) machine.count_operation(call.at, v, since);
-            return machine.take(call.at, v, bad, ending);
-        });
-        if (!go_on) break;
+        const Value v = call.at ? value_of(operate(cx, registers, call.at))
+                                : finish_together(cx, call.loop->kind, call.loop->results);
+        if (!alone(cx, [&](Context&) { return machine.take(call, v, since, bad, ending); })) break;
     }
     bad = of_lane(cx, bad, 0);
     return of_lane(cx, ending, 0);

@@ -75,4 +75,14 @@ VM_FN Value finish_loop(Context& cx, u8 kind, const Value& container, const Valu
     }
 }
 
+// Whether all lanes can finish a loop.
+VM_FN bool finishes_together(u8 kind, const Value& container) {
+    return kind == LOOP_product || ((kind == LOOP_map || kind == LOOP_map_merge) && is_set(container));
+}
+
+// finish_loop, together, of loops of which finishes_together says so.
+VM_FN Value finish_together(Context& cx, u8 kind, Seq* made) {
+    return kind == LOOP_map_merge ? merged_set(cx, made->items, made->n) : make_set(cx, made);
+}
+
 }  // namespace vm

@@ -108,14 +108,14 @@ VM_FN Value value_by_count(Context& cx, const Value& tuple, bool fewest) {
     return items[found];
 }
 
-VM_FN Value common_colour(Context& cx, const Value& element, bool fewest) {
+VM_FN Value common_colour_alone(Context& cx, const Value& element, bool fewest) {
     const Grid* g;
     const Patch* p;
     ColourCounts counts;
     if (as_bytes(cx, element, g, p)) {
         if (p && p->colour != MANY_COLOURS) return integer(p->colour);
         const u64 n = g ? static_cast<u64>(g->h) * g->w : p->count;
-        if (g && !fewest) return integer(most_colour(*g));
+        if (g && !fewest) return integer(most_colour(cx, *g));
         if (n <= MOST_COUNTED) {
             counts.clear();
             if (g) {
@@ -128,6 +128,29 @@ VM_FN Value common_colour(Context& cx, const Value& element, bool fewest) {
     }
     const Value colours = list_colours(cx, element);
     return is_bad(colours) ? colours : value_by_count(cx, colours, fewest);
+}
+
+// The colour that fewest of n bytes have, the least of several, together.
+VM_FN i32 fewest_colour(Context& cx, const i8* bytes, u64 n) {
+    u64 fewest = UINT64_MAX;
+    i32 found = 0;
+    for_each_colour(colours_of_bytes(cx, bytes, n), [&](i32 colour) {
+        const u64 count = count_colour(cx, bytes, n, colour);
+        if (count >= fewest) return;
+        fewest = count;
+        found = colour;
+    });
+    return found;
+}
+
+VM_FN Value common_colour(Context& cx, const Value& element, bool fewest) {
+    if (lanes_of(cx) > 1) {
+        if (element.tag != GRID) return alone(cx, [&](Context& own) { return common_colour_alone(own, element, fewest); });
+        const Grid& g = *element.grid;
+        const u64 n = static_cast<u64>(g.h) * g.w;
+        return integer(fewest ? fewest_colour(cx, g.data, n) : most_colour(cx, g.data, n));
+    }
+    return common_colour_alone(cx, element, fewest);
 }
 
 VM_INLINE Value op_mostcolor(Context& cx, const Value& element) { return common_colour(cx, element, false); }
@@ -150,28 +173,37 @@ VM_FN Value set_of_colours(Context& cx, const Value& element) {
     return make_set(cx, seq);
 }
 
-VM_FN Colours colours_of(const Grid* g, const Patch* p) {
-    return g ? colours_of_bytes(g->data, static_cast<u64>(g->h) * g->w) : colours_of_object(*p);
+VM_FN Colours colours_of(Context& cx, const Grid* g, const Patch* p) {
+    return g ? colours_of_bytes(cx, g->data, static_cast<u64>(g->h) * g->w) : colours_of_object(*p);
 }
 
-VM_FN Value op_palette(Context& cx, const Value& element) {
+VM_FN Value palette_of(Context& cx, const Value& element) {
     const Grid* g;
     const Patch* p;
     if (!as_bytes(cx, element, g, p)) return set_of_colours(cx, element);
-    const Colours colours = colours_of(g, p);
+    const Colours colours = colours_of(cx, g, p);
     Seq* seq = new_seq(cx, count_of(colours));
     if (!seq) return unhandled(R_ARENA);
     Value* next = seq->items;
-    for_each_colour(colours, [&](i32 colour) { *next++ = integer(colour); });
+    if (leads(cx)) for_each_colour(colours, [&](i32 colour) { *next++ = integer(colour); });
+    sync(cx);
     return of_seq(SET, seq);
 }
 
-VM_FN Value op_numcolors(Context& cx, const Value& element) {
+VM_FN Value op_palette(Context& cx, const Value& element) {
+    return shared_if(cx, element.tag == GRID, [&](Context& own) { return palette_of(own, element); });
+}
+
+VM_FN Value number_of_colours(Context& cx, const Value& element) {
     const Grid* g;
     const Patch* p;
-    if (as_bytes(cx, element, g, p)) return integer(count_of(colours_of(g, p)));
+    if (as_bytes(cx, element, g, p)) return integer(count_of(colours_of(cx, g, p)));
     const Value colours = set_of_colours(cx, element);
     return is_bad(colours) ? colours : integer(static_cast<i64>(length(colours)));
+}
+
+VM_FN Value op_numcolors(Context& cx, const Value& element) {
+    return shared_if(cx, element.tag == GRID, [&](Context& own) { return number_of_colours(own, element); });
 }
 
 VM_FN i32 least_colour(const Patch& p) {
@@ -191,13 +223,13 @@ VM_FN Value op_color(Context&, const Value& obj) {
     return tuple_item(first, 0);
 }
 
-VM_FN Value op_colorcount(Context& cx, const Value& element, const Value& value) {
+VM_FN Value colorcount(Context& cx, const Value& element, const Value& value) {
     const bool byte = is_int(value) && is_byte(value.num);
     const i32 colour = byte ? static_cast<i32>(value.num) : MANY_COLOURS;
     u64 count = 0;
     if (element.tag == GRID) {
         const Grid& g = *element.grid;
-        return integer(byte ? static_cast<i64>(count_colour(g.data, static_cast<u64>(g.h) * g.w, colour)) : 0);
+        return integer(byte ? static_cast<i64>(count_colour(cx, g.data, static_cast<u64>(g.h) * g.w, colour)) : 0);
     }
     if (element.tag == PATCH && element.patch->object) {
         const Patch& p = *element.patch;
@@ -215,6 +247,10 @@ VM_FN Value op_colorcount(Context& cx, const Value& element, const Value& value)
     if (is_bad(colours)) return colours;
     for (u64 k = 0; k < length(colours); k++) count += equal(cx, tuple_item(colours, k), value);
     return integer(static_cast<i64>(count));
+}
+
+VM_FN Value op_colorcount(Context& cx, const Value& element, const Value& value) {
+    return shared_if(cx, element.tag == GRID, [&](Context& own) { return colorcount(own, element, value); });
 }
 
 VM_FN Value op_colorfilter(Context& cx, const Value& objs, const Value& value) {

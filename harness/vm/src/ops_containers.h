@@ -104,8 +104,8 @@ VM_FN Value merged_tuple(Context& cx, const Value* parts, u64 n) {
     return are_grid_rows(seq->items, total) ? tuple_of(cx, seq->items, total) : make_tuple(cx, seq);
 }
 
-// The elements of n values as a set; FAIL unless they are all containers.
-VM_FN Value merged_set(Context& cx, const Value* parts, u64 n) {
+// The elements of n values, which are not all patches that make one, as a set; FAIL unless they are all containers.
+VM_FN Value merged_set_of_any(Context& cx, const Value* parts, u64 n) {
     u64 total = 0;
     bool patches = true;
     for (u64 k = 0; k < n; k++) {
@@ -113,14 +113,9 @@ VM_FN Value merged_set(Context& cx, const Value* parts, u64 n) {
         total += length(parts[k]);
         patches &= parts[k].tag == PATCH || !length(parts[k]);
     }
-    if (!total) return empty_set();
     if (patches) {
         u8* mark = cx.arena.top;
         Value result;
-        const Form form = union_of_patches(cx, parts, n, result);
-        if (form == IS_PATCH) return result;
-        if (form == NO_MEMORY) return unhandled(R_ARENA);
-        cx.arena.top = mark;
         if (cells_of_objects(cx, parts, n, result) == IS_PATCH) return result;
         cx.arena.top = mark;
     }
@@ -128,7 +123,19 @@ VM_FN Value merged_set(Context& cx, const Value* parts, u64 n) {
     return seq ? make_set(cx, seq) : unhandled(R_ARENA);
 }
 
-VM_FN Value op_merge(Context& cx, const Value& containers) {
+// The elements of n values as a set, together; FAIL unless they are all containers.
+VM_FN Value merged_set(Context& cx, const Value* parts, u64 n) {
+    u8* mark = cx.arena.top;
+    Value result;
+    const Form form = union_of_patches(cx, parts, n, result);
+    if (form == IS_PATCH) return result;
+    if (form == IS_EMPTY) return empty_set();
+    if (form == NO_MEMORY) return unhandled(R_ARENA);
+    cx.arena.top = mark;
+    return alone(cx, [&](Context& own) { return merged_set_of_any(own, parts, n); });
+}
+
+VM_FN Value merged(Context& cx, const Value& containers) {
     if (!is_container(containers)) return fail();
     if (containers.tag == GRID) {  // its rows stand one behind the other already
         const Grid& g = *containers.grid;
@@ -140,12 +147,18 @@ VM_FN Value op_merge(Context& cx, const Value& containers) {
     return is_tuple(containers) ? merged_tuple(cx, parts, n) : merged_set(cx, parts, n);
 }
 
+VM_FN Value op_merge(Context& cx, const Value& containers) {
+    if (containers.tag == SET && containers.seq) return merged_set(cx, containers.seq->items, containers.seq->n);
+    return alone(cx, [&](Context& own) { return merged(own, containers); });
+}
+
 VM_FN Value op_combine(Context& cx, const Value& a, const Value& b) {
     if (!is_container(a) || !is_container(b)) return fail();
     if (!length(b)) return a;
     if (!length(a) && is_tuple(a) == is_tuple(b)) return b;
     const Value parts[2] = {a, b};
-    return is_tuple(a) ? merged_tuple(cx, parts, 2) : merged_set(cx, parts, 2);
+    if (is_set(a)) return merged_set(cx, parts, 2);
+    return alone(cx, [&](Context& own) { return merged_tuple(own, parts, 2); });
 }
 
 VM_FN Value op_contained(Context& cx, const Value& value, const Value& container) {
@@ -197,14 +210,19 @@ VM_FN bool make_searchable(Context& cx, const Value& container, Value& searchabl
     return seq && !is_bad(searchable);
 }
 
-// The elements of a that are (keep_common) or are not in b.
-VM_FN Value part_of(Context& cx, const Value& a, const Value& b, bool keep_common) {
-    if (a.tag == PATCH && b.tag == PATCH) return part_of(cx, *a.patch, *b.patch, keep_common);
+// The elements of a that are (keep_common) or are not in b, one after the other.
+VM_FN Value part_of_any(Context& cx, const Value& a, const Value& b, bool keep_common) {
     if (!length(b)) return keep_common ? empty_set() : a;
     const Value* items;
     Value others;
     if (!get_items(cx, a, items) || !make_searchable(cx, b, others)) return unhandled(R_ARENA);
     return kept_items(cx, a, items, [&](u64 k) { return contains(cx, others, items[k]) == keep_common; });
+}
+
+// Likewise, together.
+VM_FN Value part_of(Context& cx, const Value& a, const Value& b, bool keep_common) {
+    if (a.tag == PATCH && b.tag == PATCH) return part_of(cx, *a.patch, *b.patch, keep_common);
+    return alone(cx, [&](Context& own) { return part_of_any(own, a, b, keep_common); });
 }
 
 VM_FN Value op_intersection(Context& cx, const Value& a, const Value& b) {

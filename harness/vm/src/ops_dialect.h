@@ -125,9 +125,9 @@ VM_FN bool new_tally(Context& cx, Tally& tally, u64 most) {
 
 VM_FN bool tally_grid(Context& cx, const Grid& g, Tally& tally) {
     const u64 cells = cells_in(g);
-    const Colours colours = colours_of_bytes(g.data, cells);
+    const Colours colours = colours_of_bytes(cx, g.data, cells);
     if (!new_tally(cx, tally, count_of(colours))) return false;
-    for_each_colour(colours, [&](i32 colour) { tally.add(integer(colour), count_colour(g.data, cells, colour)); });
+    for_each_colour(colours, [&](i32 colour) { tally.add(integer(colour), count_colour(cx, g.data, cells, colour)); });
     return true;
 }
 

@@ -6,15 +6,20 @@
 
 namespace vm {
 
+// The tuple of h empty rows.
+VM_FN Value empty_rows(Context& cx, u32 h) {
+    Seq* seq = new_seq(cx, h);
+    if (!seq) return unhandled(R_ARENA);
+    for (u64 k = 0; k < seq->n; k++) seq->items[k] = empty_tuple();
+    return make_tuple(cx, seq);
+}
+
 // The value of a grid that may have no rows or no columns.
 VM_FN Value grid_value(Context& cx, const Grid* g) {
     if (!g) return unhandled(R_ARENA);
     if (g->h && g->w) return of_grid(g);
     if (!g->h) return empty_tuple();
-    Seq* seq = new_seq(cx, g->h);
-    if (!seq) return unhandled(R_ARENA);
-    for (u64 k = 0; k < seq->n; k++) seq->items[k] = empty_tuple();
-    return make_tuple(cx, seq);
+    return alone(cx, [&](Context& own) { return empty_rows(own, g->h); });
 }
 
 // Whether a value can be a cell of a grid.
@@ -26,7 +31,8 @@ VM_INLINE i8* row_at(Grid& g, u64 r) { return g.data + r * g.w; }
 
 VM_FN Grid* copy_grid(Context& cx, const Grid& g) {
     Grid* copy = new_grid(cx, g.h, g.w);
-    if (copy) memcpy(copy->data, g.data, cells_in(g));
+    if (copy) copy_together(cx, copy->data, g.data, cells_in(g));
+    sync(cx);
     return copy;
 }
 
@@ -53,11 +59,12 @@ VM_FN Value part_of_grid(Context& cx, const Grid& g, const Span& rows, const Spa
     Grid* part = new_grid(cx, static_cast<u32>(rows.n), static_cast<u32>(columns.n));
     if (!part) return unhandled(R_ARENA);
     if (columns.n == g.w) {
-        memcpy(part->data, row_at(g, rows.from), cells_in(*part));
+        copy_together(cx, part->data, row_at(g, rows.from), cells_in(*part));
     } else {
+        const u64 h = rows.n, w = columns.n, step = g.w;
         const i8* from = row_at(g, rows.from) + columns.from;
         i8* to = part->data;
-        for (u64 r = 0; r < rows.n; r++, from += g.w, to += columns.n) copy_bytes(to, from, columns.n);
+        for (u64 r = lane_of(cx); r < h; r += lanes_of(cx)) copy_bytes(to + r * w, from + r * step, w);
     }
     return grid_value(cx, part);
 }
@@ -89,7 +96,7 @@ VM_FN Value cut(Context& cx, const Value& v, const Slice& rows, const Slice& col
     return make_tuple(cx, seq);
 }
 
-VM_NOINLINE Value op_crop(Context& cx, const Value& grid, const Value& start, const Value& dims) {
+VM_FN Value cropped(Context& cx, const Value& grid, const Value& start, const Value& dims) {
     i32 i, j, h, w;
     if (!is_tuple(grid)) return fail();
     if (get_pair(start, i, j) && get_pair(dims, h, w)) {
@@ -100,7 +107,11 @@ VM_NOINLINE Value op_crop(Context& cx, const Value& grid, const Value& start, co
     return is_int(tuple_item(start, 0)) && is_int(tuple_item(dims, 0)) ? unhandled(R_FORM) : fail();
 }
 
-VM_NOINLINE Value op_subgrid(Context& cx, const Value& patch, const Value& grid) {
+VM_NOINLINE Value op_crop(Context& cx, const Value& grid, const Value& start, const Value& dims) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return cropped(own, grid, start, dims); });
+}
+
+VM_FN Value grid_below(Context& cx, const Value& patch, const Value& grid) {
     if (patch.tag == PATCH) {
         const Extent e = extent_of(*patch.patch);
         return cut(cx, grid, Slice{e.top, e.top + patch.patch->h}, Slice{e.left, e.left + patch.patch->w});
@@ -111,17 +122,33 @@ VM_NOINLINE Value op_subgrid(Context& cx, const Value& patch, const Value& grid)
     return is_bad(dims) ? dims : op_crop(cx, grid, start, dims);
 }
 
-VM_NOINLINE Value op_trim(Context& cx, const Value& grid) { return cut(cx, grid, Slice{1, -1}, Slice{1, -1}); }
+VM_NOINLINE Value op_subgrid(Context& cx, const Value& patch, const Value& grid) {
+    return shared_if(cx, patch.tag == PATCH && grid.tag == GRID, [&](Context& own) { return grid_below(own, patch, grid); });
+}
 
-VM_NOINLINE Value op_tophalf(Context& cx, const Value& grid) {
+VM_FN Value trimmed(Context& cx, const Value& grid) { return cut(cx, grid, Slice{1, -1}, Slice{1, -1}); }
+
+VM_NOINLINE Value op_trim(Context& cx, const Value& grid) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return trimmed(own, grid); });
+}
+
+VM_FN Value top_half(Context& cx, const Value& grid) {
     if (!is_tuple(grid)) return fail();
     return part_of_tuple(cx, grid, Span{0, length(grid) / 2});
 }
 
-VM_NOINLINE Value op_bottomhalf(Context& cx, const Value& grid) {
+VM_NOINLINE Value op_tophalf(Context& cx, const Value& grid) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return top_half(own, grid); });
+}
+
+VM_FN Value bottom_half(Context& cx, const Value& grid) {
     if (!is_tuple(grid)) return fail();
     const u64 half = length(grid) / 2;
     return part_of_tuple(cx, grid, Span{length(grid) - half, half});
+}
+
+VM_NOINLINE Value op_bottomhalf(Context& cx, const Value& grid) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return bottom_half(own, grid); });
 }
 
 // Put half of the width into `half`, and return IS_PATCH if that is at least 1.
@@ -134,18 +161,26 @@ VM_FN Form half_width(const Value& grid, i64& half) {
     return half ? IS_PATCH : IS_EMPTY;
 }
 
-VM_NOINLINE Value op_lefthalf(Context& cx, const Value& grid) {
+VM_FN Value left_half(Context& cx, const Value& grid) {
     i64 half = 0;
     const Form form = half_width(grid, half);
     if (form == IS_EMPTY) return empty_tuple();
     return form == IS_PATCH ? cut(cx, grid, Slice{0, TO_THE_END}, Slice{0, half}) : fail();
 }
 
-VM_NOINLINE Value op_righthalf(Context& cx, const Value& grid) {
+VM_NOINLINE Value op_lefthalf(Context& cx, const Value& grid) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return left_half(own, grid); });
+}
+
+VM_FN Value right_half(Context& cx, const Value& grid) {
     i64 half = 0;
     const Form form = half_width(grid, half);
     if (form == IS_EMPTY) return empty_tuple();
     return form == IS_PATCH ? cut(cx, grid, Slice{0, TO_THE_END}, Slice{-half, TO_THE_END}) : fail();
+}
+
+VM_NOINLINE Value op_righthalf(Context& cx, const Value& grid) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return right_half(own, grid); });
 }
 
 constexpr i64 MOST_PARTS = 1 << 16;
@@ -184,14 +219,14 @@ VM_FN Value every(Context& cx, const Value& v, u64 step) {
     return make_tuple(cx, seq);
 }
 
-VM_NOINLINE Value op_downscale(Context& cx, const Value& grid, const Value& factor) {
+VM_FN Value downscaled(Context& cx, const Value& grid, const Value& factor) {
     if (!is_tuple(grid) || !is_int(factor) || factor.num == 0) return fail();
     const u64 step = factor.num < 0 ? 0 - static_cast<u64>(factor.num) : static_cast<u64>(factor.num);
     if (grid.tag == GRID) {
         const Grid& g = *grid.grid;
         Grid* out = new_grid(cx, static_cast<u32>((g.h - 1) / step + 1), static_cast<u32>((g.w - 1) / step + 1));
         if (!out) return unhandled(R_ARENA);
-        for (u32 r = 0; r < out->h; r++) {
+        for (u32 r = lane_of(cx); r < out->h; r += lanes_of(cx)) {
             const i8* from = row_at(g, r * step);
             i8* to = row_at(*out, r);
             for (u32 k = 0; k < out->w; k++) to[k] = from[k * step];
@@ -211,6 +246,10 @@ VM_NOINLINE Value op_downscale(Context& cx, const Value& grid, const Value& fact
     return make_tuple(cx, seq);
 }
 
+VM_NOINLINE Value op_downscale(Context& cx, const Value& grid, const Value& factor) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return downscaled(own, grid, factor); });
+}
+
 // ---- mirrors and turns
 
 // v[::-1]
@@ -222,7 +261,7 @@ VM_FN Value reversed(Context& cx, const Value& v) {
         const Grid& g = *v.grid;
         Grid* out = new_grid(cx, g.h, g.w);
         if (!out) return unhandled(R_ARENA);
-        for (u32 r = 0; r < g.h; r++) copy_bytes(row_at(*out, r), row_at(g, g.h - 1 - r), g.w);
+        for (u32 r = lane_of(cx); r < g.h; r += lanes_of(cx)) copy_bytes(row_at(*out, r), row_at(g, g.h - 1 - r), g.w);
         return of_grid(out);
     }
     if (v.tag == ROW) {
@@ -243,8 +282,13 @@ VM_FN Value reversed_rows(Context& cx, const Value& v, bool upside_down) {
         const Grid& g = *v.grid;
         Grid* out = new_grid(cx, g.h, g.w);
         if (!out) return unhandled(R_ARENA);
-        if (upside_down) reverse_bytes(out->data, g.data, cells_in(g));
-        else for (u32 r = 0; r < g.h; r++) reverse_bytes(row_at(*out, r), row_at(g, r), g.w);
+        if (upside_down && lanes_of(cx) == 1) {
+            reverse_bytes(out->data, g.data, cells_in(g));
+            return of_grid(out);
+        }
+        for (u32 r = lane_of(cx); r < g.h; r += lanes_of(cx)) {
+            reverse_bytes(row_at(*out, r), row_at(g, upside_down ? g.h - 1 - r : r), g.w);
+        }
         return of_grid(out);
     }
     const u64 n = length(v);
@@ -312,8 +356,14 @@ VM_FN void transpose_block(const i8* from, i64 from_stride, i8* to, i64 to_strid
     for (i64 k = 0; k < 8; k++) store_eight(to + k * to_stride, EIGHT, x[k]);
 }
 
-// Transpose h x w bytes. The strides are those from row to row; a negative one begins at the last row.
-VM_FN void transpose_bytes(const i8* from, i64 from_stride, i64 h, i64 w, i8* to, i64 to_stride) {
+// Transpose h x w bytes, together. The strides are those from row to row; a negative one begins at the last row.
+VM_FN void transpose_bytes(Context& cx, const i8* from, i64 from_stride, i64 h, i64 w, i8* to, i64 to_stride) {
+    if (lanes_of(cx) > 1) {
+        for (i64 k = lane_of(cx); k < w; k += lanes_of(cx)) {
+            for (i64 r = 0; r < h; r++) to[k * to_stride + r] = from[r * from_stride + k];
+        }
+        return;
+    }
     const i64 whole_h = h & ~7, whole_w = w & ~7;
     for (i64 r = 0; r < whole_h; r += 8) {
         for (i64 k = 0; k < whole_w; k += 8) {
@@ -331,7 +381,7 @@ VM_FN Value transpose_grid(Context& cx, const Grid& g, const Turn& turn) {
     const i64 from_stride = turn.flip_columns ? -static_cast<i64>(g.w) : g.w;
     const i64 to_stride = turn.flip_rows ? -static_cast<i64>(g.h) : g.h;
     const i8* from = turn.flip_columns ? row_at(g, g.h - 1) : g.data;
-    transpose_bytes(from, from_stride, g.h, g.w, turn.flip_rows ? row_at(*out, g.w - 1) : out->data, to_stride);
+    transpose_bytes(cx, from, from_stride, g.h, g.w, turn.flip_rows ? row_at(*out, g.w - 1) : out->data, to_stride);
     return of_grid(out);
 }
 
@@ -343,16 +393,28 @@ VM_FN Value transpose(Context& cx, const Value& v, const Turn& turn) {
     return transpose_tuples(cx, v, turn);
 }
 
-VM_NOINLINE Value op_rot90(Context& cx, const Value& grid) { return transpose(cx, grid, Turn{false, true}); }
+VM_FN Value turned_right(Context& cx, const Value& grid) { return transpose(cx, grid, Turn{false, true}); }
 
-VM_NOINLINE Value op_rot180(Context& cx, const Value& grid) {
+VM_NOINLINE Value op_rot90(Context& cx, const Value& grid) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return turned_right(own, grid); });
+}
+
+VM_FN Value turned_round(Context& cx, const Value& grid) {
     return is_tuple(grid) ? reversed_rows(cx, grid, true) : fail();
 }
 
-VM_NOINLINE Value op_rot270(Context& cx, const Value& grid) {
+VM_NOINLINE Value op_rot180(Context& cx, const Value& grid) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return turned_round(own, grid); });
+}
+
+VM_FN Value turned_left(Context& cx, const Value& grid) {
     if (grid.tag == GRID) return transpose_grid(cx, *grid.grid, Turn{true, false});
     const Value columns = transpose(cx, grid, Turn{false, false});
     return is_bad(columns) ? columns : reversed(cx, columns);
+}
+
+VM_NOINLINE Value op_rot270(Context& cx, const Value& grid) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return turned_left(own, grid); });
 }
 
 enum Mirror : u8 { UPSIDE_DOWN, LEFT_TO_RIGHT, TRANSPOSED, ANTITRANSPOSED };
@@ -362,7 +424,8 @@ VM_FN Value reshaped(Context& cx, const Patch& p, u32 h, u32 w, const u64* rows,
     if (!is_small(static_cast<i64>(p.top) + h) || !is_small(static_cast<i64>(p.left) + w)) return unhandled(R_OVERFLOW);
     Patch* q = allocate_array<Patch>(cx, 1);
     if (!q) return unhandled(R_ARENA);
-    *q = Patch{p.top, p.left, h, w, (w + 63) / 64, p.count, p.object, p.colour, rows, plane};
+    if (leads(cx)) *q = Patch{p.top, p.left, h, w, (w + 63) / 64, p.count, p.object, p.colour, rows, plane};
+    sync(cx);
     return of_patch(q);
 }
 
@@ -379,7 +442,7 @@ VM_FN Value flip_patch(Context& cx, const Patch& p, bool upside_down) {
     u64* rows = allocate_array<u64>(cx, static_cast<u64>(p.h) * p.words);
     i8* plane = many ? allocate_array<i8>(cx, static_cast<u64>(p.h) * p.w) : nullptr;
     if (!rows || (many && !plane)) return unhandled(R_ARENA);
-    for (u32 r = 0; r < p.h; r++) {
+    for (u32 r = lane_of(cx); r < p.h; r += lanes_of(cx)) {
         const u64 source = upside_down ? p.h - 1 - r : r;
         const u64* row = p.rows + source * p.words;
         if (upside_down) memcpy(rows + static_cast<u64>(r) * p.words, row, p.words * sizeof(u64));
@@ -396,11 +459,16 @@ VM_FN Value transpose_patch(Context& cx, const Patch& p, bool anti) {
     const bool many = p.object && p.colour == MANY_COLOURS;
     Mask m;
     if (!new_mask(cx, m, p.top, p.left, p.w, p.h, many)) return unhandled(R_ARENA);
-    for_each_bit(p, [&](u32 r, u32 k) {
-        const u32 row = anti ? p.w - 1 - k : k, column = anti ? p.h - 1 - r : r;
-        m.set(row, column);
-        if (many) m.plane[static_cast<u64>(row) * m.w + column] = p.plane[static_cast<u64>(r) * p.w + k];
-    });
+    for (u32 r = lane_of(cx); r < p.h; r += lanes_of(cx)) {
+        for (u32 word = 0; word < p.words; word++) {
+            for (u64 bits = p.rows[static_cast<u64>(r) * p.words + word]; bits; bits &= bits - 1) {
+                const u32 k = word * 64 + lowest_bit(bits);
+                const u32 row = anti ? p.w - 1 - k : k, column = anti ? p.h - 1 - r : r;
+                set_bits(m.rows[row * m.words + (column >> 6)], static_cast<u64>(1) << (column & 63));
+                if (many) m.plane[static_cast<u64>(row) * m.w + column] = p.plane[static_cast<u64>(r) * p.w + k];
+            }
+        }
+    }
     return reshaped(cx, p, p.w, p.h, m.rows, m.plane);
 }
 
@@ -444,20 +512,36 @@ VM_FN Value mirror_patch(Context& cx, const Value& v, Mirror mirror) {
                  : flip_patch(cx, *v.patch, mirror == UPSIDE_DOWN);
 }
 
-VM_NOINLINE Value op_hmirror(Context& cx, const Value& piece) {
+VM_FN Value hmirrored(Context& cx, const Value& piece) {
     return is_tuple(piece) ? reversed(cx, piece) : mirror_patch(cx, piece, UPSIDE_DOWN);
 }
 
-VM_NOINLINE Value op_vmirror(Context& cx, const Value& piece) {
+VM_NOINLINE Value op_hmirror(Context& cx, const Value& piece) {
+    return shared_if(cx, piece.tag == GRID || piece.tag == PATCH, [&](Context& own) { return hmirrored(own, piece); });
+}
+
+VM_FN Value vmirrored(Context& cx, const Value& piece) {
     return is_tuple(piece) ? reversed_rows(cx, piece, false) : mirror_patch(cx, piece, LEFT_TO_RIGHT);
 }
 
-VM_NOINLINE Value op_dmirror(Context& cx, const Value& piece) {
+VM_NOINLINE Value op_vmirror(Context& cx, const Value& piece) {
+    return shared_if(cx, piece.tag == GRID || piece.tag == PATCH, [&](Context& own) { return vmirrored(own, piece); });
+}
+
+VM_FN Value dmirrored(Context& cx, const Value& piece) {
     return is_tuple(piece) ? transpose(cx, piece, Turn{false, false}) : mirror_patch(cx, piece, TRANSPOSED);
 }
 
-VM_NOINLINE Value op_cmirror(Context& cx, const Value& piece) {
+VM_NOINLINE Value op_dmirror(Context& cx, const Value& piece) {
+    return shared_if(cx, piece.tag == GRID || piece.tag == PATCH, [&](Context& own) { return dmirrored(own, piece); });
+}
+
+VM_FN Value cmirrored(Context& cx, const Value& piece) {
     return is_tuple(piece) ? transpose(cx, piece, Turn{true, true}) : mirror_patch(cx, piece, ANTITRANSPOSED);
+}
+
+VM_NOINLINE Value op_cmirror(Context& cx, const Value& piece) {
+    return shared_if(cx, piece.tag == GRID || piece.tag == PATCH, [&](Context& own) { return cmirrored(own, piece); });
 }
 
 // ---- painting
@@ -527,32 +611,71 @@ VM_FN Value put_mask_on_rows(Context& cx, const Value& grid, const Patch& p, con
     return items ? put_on_rows(cx, grid, items, p.count, brush) : unhandled(R_ARENA);
 }
 
+// A mask, and how its cells are put on a grid: those of `only` (null: all), with their own colours, or with one, which may
+// be none for a grid of bytes.
+struct Layer {
+    const Patch& p;
+    const u64* only;
+    bool own;
+    Value colour;
+};
+
+VM_INLINE u64 bits_on_row(const Grid& g, const Layer& layer, i64 i, u32 word, u32 words) {
+    const Patch& p = layer.p;
+    u64 bits = window(p, static_cast<u32>(i - p.top), static_cast<i64>(word) * 64 - p.left) & first_bits(g.w - word * 64);
+    if (layer.only) bits &= layer.only[static_cast<u64>(i) * words + word];
+    return bits;
+}
+
+// Put bits of a layer on row i; `end` is that of the bytes that may be read and written back.
+VM_INLINE void put_bits(Grid& out, const Layer& layer, i64 i, u32 word, u64 bits, const i8* end) {
+    const Patch& p = layer.p;
+    i8* cells = row_at(out, static_cast<u64>(i)) + word * 64;
+    if (layer.own) {
+        put_own_colours(cells, bits, p.plane + static_cast<u64>(i - p.top) * p.w, static_cast<i64>(word) * 64 - p.left);
+    } else {
+        put_colour(cells, bits, static_cast<i32>(layer.colour.num), end - cells);
+    }
+}
+
+// Put a mask on a copy of a grid, together: a row a lane, which leaves the bytes of others alone.
+VM_FN Value put_together(Context& cx, const Grid& g, const Layer& layer, i64 first, i64 end) {
+    const u32 words = (g.w + 63) / 64;
+    Grid* out = copy_grid(cx, g);
+    if (!out) return unhandled(R_ARENA);
+    for (i64 i = first + lane_of(cx); i < end; i += lanes_of(cx)) {
+        for (u32 word = 0; word < words; word++) {
+            const u64 bits = bits_on_row(g, layer, i, word, words);
+            if (bits) put_bits(*out, layer, i, word, bits, row_at(*out, static_cast<u64>(i) + 1));
+        }
+    }
+    sync(cx);
+    return of_grid(out);
+}
+
 // Put a mask on a copy of a grid. `grid` is g's value, and the result if no cell is hit.
 VM_FN Value put_mask(Context& cx, const Value& grid, const Grid& g, const Patch& p, const Brush& brush,
                      const u64* only) {
     const i64 first = greatest_of<i64>(p.top, 0), end = least_of<i64>(static_cast<i64>(p.top) + p.h, g.h);
-    const bool own = !brush.colour && p.colour == MANY_COLOURS;
-    const Value colour = brush.colour ? *brush.colour : integer(p.colour);
-    const u32 words = (g.w + 63) / 64;
-    Grid* out = nullptr;
-    for (i64 i = first; i < end; i++) {
-        const u32 r = static_cast<u32>(i - p.top);
-        for (u32 word = 0; word < words; word++) {
-            const i64 column = static_cast<i64>(word) * 64 - p.left;
-            u64 bits = window(p, r, column) & first_bits(g.w - word * 64);
-            if (only) bits &= only[static_cast<u64>(i) * words + word];
-            if (!bits) continue;
-            if (!out) {
-                if (!own && !is_colour(colour)) return put_mask_on_rows(cx, grid, p, brush);
-                out = copy_grid(cx, g);
-                if (!out) return unhandled(R_ARENA);
+    const Layer layer{p, only, !brush.colour && p.colour == MANY_COLOURS, brush.colour ? *brush.colour : integer(p.colour)};
+    if (lanes_of(cx) > 1 && (layer.own || is_colour(layer.colour))) return put_together(cx, g, layer, first, end);
+    return alone(cx, [&](Context& own) {
+        const u32 words = (g.w + 63) / 64;
+        Grid* out = nullptr;
+        for (i64 i = first; i < end; i++) {
+            for (u32 word = 0; word < words; word++) {
+                const u64 bits = bits_on_row(g, layer, i, word, words);
+                if (!bits) continue;
+                if (!out) {
+                    if (!layer.own && !is_colour(layer.colour)) return put_mask_on_rows(own, grid, p, brush);
+                    out = copy_grid(own, g);
+                    if (!out) return unhandled(R_ARENA);
+                }
+                put_bits(*out, layer, i, word, bits, out->data + cells_in(g));
             }
-            i8* cells = row_at(*out, static_cast<u64>(i)) + word * 64;
-            if (own) put_own_colours(cells, bits, p.plane + static_cast<u64>(r) * p.w, column);
-            else put_colour(cells, bits, static_cast<i32>(colour.num), out->data + cells_in(g) - cells);
         }
-    }
-    return out ? of_grid(out) : grid;
+        return out ? of_grid(out) : grid;
+    });
 }
 
 // Put what is no mask on a copy of a grid, one cell after the other.
@@ -605,26 +728,34 @@ VM_FN Value put_on_any(Context& cx, const Value& grid, const Value& patch, const
     return put_on_rows(cx, grid, places.items, places.n, brush);
 }
 
-VM_FN Value put(Context& cx, const Value& grid, const Value& patch, const Brush& brush) {
+// Put a mask on a copy of a grid, together. `grid` is g's value.
+VM_FN Value put_patch(Context& cx, const Value& grid, const Grid& g, const Patch& p, const Brush& brush) {
+    if (!brush.colour && !p.object) return fail();
+    if (!brush.background_only) return put_mask(cx, grid, g, p, brush, nullptr);
+    const i32 background = most_colour(cx, g);
+    Scratch scratch(cx);
+    u64* only = scratch.array<u64>(static_cast<u64>(g.h) * ((g.w + 63) / 64));
+    if (!only) return unhandled(R_ARENA);
+    colour_rows(cx, g, background, only);
+    return put_mask(cx, grid, g, p, brush, only);
+}
+
+VM_FN Value put_any(Context& cx, const Value& grid, const Value& patch, const Brush& brush) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form == IS_UNKNOWN) return put_on_any(cx, grid, patch, brush);
     if (form != IS_PATCH) return refuse(form);
     if (brush.background_only && !g->w) return fail();
-    const i32 background = brush.background_only ? most_colour(*g) : 0;
-    if (patch.tag != PATCH) {
-        const Places places = painted_places(cx, patch, brush);
-        if (places.form == IS_EMPTY) return grid;
-        return places.form == IS_PATCH ? put_each(cx, grid, *g, places, brush, background) : refuse(places.form);
-    }
-    const Patch& p = *patch.patch;
-    if (!brush.colour && !p.object) return fail();
-    if (!brush.background_only) return put_mask(cx, grid, *g, p, brush, nullptr);
-    Scratch scratch(cx);
-    u64* only = scratch.array<u64>(static_cast<u64>(g->h) * ((g->w + 63) / 64));
-    if (!only) return unhandled(R_ARENA);
-    colour_rows(*g, background, only);
-    return put_mask(cx, grid, *g, p, brush, only);
+    if (patch.tag == PATCH) return put_patch(cx, grid, *g, *patch.patch, brush);
+    const i32 background = brush.background_only ? most_colour(cx, *g) : 0;
+    const Places places = painted_places(cx, patch, brush);
+    if (places.form == IS_EMPTY) return grid;
+    return places.form == IS_PATCH ? put_each(cx, grid, *g, places, brush, background) : refuse(places.form);
+}
+
+VM_FN Value put(Context& cx, const Value& grid, const Value& patch, const Brush& brush) {
+    return shared_if(cx, grid.tag == GRID && patch.tag == PATCH,
+                     [&](Context& own) { return put_any(own, grid, patch, brush); });
 }
 
 VM_NOINLINE Value op_fill(Context& cx, const Value& grid, const Value& value, const Value& patch) {
@@ -643,21 +774,29 @@ VM_NOINLINE Value op_underpaint(Context& cx, const Value& grid, const Value& obj
     return put(cx, grid, object, Brush{nullptr, true});
 }
 
-VM_NOINLINE Value op_cover(Context& cx, const Value& grid, const Value& patch) {
+VM_FN Value covered_by(Context& cx, const Value& grid, const Value& patch) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form != IS_PATCH && form != IS_UNKNOWN) return refuse(form);
     if (form == IS_PATCH && !g->w) return fail();
-    const Value background = form == IS_PATCH ? integer(most_colour(*g)) : op_mostcolor(cx, grid);
+    const Value background = form == IS_PATCH ? integer(most_colour(cx, *g)) : op_mostcolor(cx, grid);
     if (is_bad(background)) return background;
     return put(cx, grid, patch, Brush{&background, false});
 }
 
-VM_NOINLINE Value op_move(Context& cx, const Value& grid, const Value& object, const Value& offset) {
+VM_NOINLINE Value op_cover(Context& cx, const Value& grid, const Value& patch) {
+    return shared_if(cx, grid.tag == GRID && patch.tag == PATCH, [&](Context& own) { return covered_by(own, grid, patch); });
+}
+
+VM_FN Value with_moved(Context& cx, const Value& grid, const Value& object, const Value& offset) {
     const Value covered = op_cover(cx, grid, object);
     if (is_bad(covered)) return covered;
     const Value moved = op_shift(cx, object, offset);
     return is_bad(moved) ? moved : op_paint(cx, covered, moved);
+}
+
+VM_NOINLINE Value op_move(Context& cx, const Value& grid, const Value& object, const Value& offset) {
+    return shared_if(cx, grid.tag == GRID && object.tag == PATCH, [&](Context& own) { return with_moved(own, grid, object, offset); });
 }
 
 // ---- scaling and joining
@@ -672,8 +811,8 @@ VM_FN void repeat_bytes(i8* to, const i8* from, u32 n, u32 factor) {
 VM_FN Value scale_grid(Context& cx, const Grid& g, u32 down, u32 across) {
     Grid* out = new_grid(cx, g.h * down, g.w * across);
     if (!out) return unhandled(R_ARENA);
-    i8* to = out->data;
-    for (u32 r = 0; r < g.h; r++) {
+    for (u32 r = lane_of(cx); r < g.h; r += lanes_of(cx)) {
+        i8* to = row_at(*out, static_cast<u64>(r) * down);
         const i8* first = to;
         for (u32 copy = 0; copy < down; copy++, to += out->w) {
             if (copy) copy_bytes(to, first, out->w);
@@ -686,7 +825,7 @@ VM_FN Value scale_grid(Context& cx, const Grid& g, u32 down, u32 across) {
 // Whether a side, made `factor` times as long, is one that a grid may have.
 VM_INLINE bool fits_scaled(u32 side, i64 factor) { return factor <= MOST_SIDE && side * factor <= MOST_SIDE; }
 
-VM_NOINLINE Value op_hupscale(Context& cx, const Value& grid, const Value& factor) {
+VM_FN Value made_wide(Context& cx, const Value& grid, const Value& factor) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form == IS_EMPTY) return is_int(factor) ? grid : fail();
@@ -698,7 +837,11 @@ VM_NOINLINE Value op_hupscale(Context& cx, const Value& grid, const Value& facto
     return fits_scaled(g->w, copies) ? scale_grid(cx, *g, 1, static_cast<u32>(copies)) : unhandled(R_FORM);
 }
 
-VM_NOINLINE Value op_vupscale(Context& cx, const Value& grid, const Value& factor) {
+VM_NOINLINE Value op_hupscale(Context& cx, const Value& grid, const Value& factor) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return made_wide(own, grid, factor); });
+}
+
+VM_FN Value made_high(Context& cx, const Value& grid, const Value& factor) {
     if (!is_tuple(grid) || !is_int(factor)) return fail();
     const u64 n = length(grid);
     if (!n || factor.num <= 0) return empty_tuple();
@@ -713,6 +856,10 @@ VM_NOINLINE Value op_vupscale(Context& cx, const Value& grid, const Value& facto
     return make_tuple(cx, seq);
 }
 
+VM_NOINLINE Value op_vupscale(Context& cx, const Value& grid, const Value& factor) {
+    return shared_if(cx, grid.tag == GRID && is_int(factor) && fits_scaled(grid.grid->h, factor.num), [&](Context& own) { return made_high(own, grid, factor); });
+}
+
 VM_FN Value upscale_object(Context& cx, const Patch& p, u32 factor) {
     const i64 h = static_cast<i64>(p.h) * factor, w = static_cast<i64>(p.w) * factor;
     if (!is_small(p.top + h) || !is_small(p.left + w)) return unhandled(R_OVERFLOW);
@@ -720,7 +867,7 @@ VM_FN Value upscale_object(Context& cx, const Patch& p, u32 factor) {
     const bool many = p.colour == MANY_COLOURS;
     Mask m;
     if (!new_mask(cx, m, p.top, p.left, static_cast<u32>(h), static_cast<u32>(w), many)) return unhandled(R_ARENA);
-    for (u32 r = 0; r < p.h; r++) {
+    for (u32 r = lane_of(cx); r < p.h; r += lanes_of(cx)) {
         u64* row = m.rows + static_cast<u64>(r) * factor * m.words;
         for (u32 word = 0; word < p.words; word++) {
             for (u64 bits = p.rows[static_cast<u64>(r) * p.words + word]; bits; bits &= bits - 1) {
@@ -767,7 +914,7 @@ VM_FN Value upscale_set(Context& cx, const Value& v, const Value& factor) {
     return factor.num > 0 ? upscale_each(cx, places, e, factor.num) : empty_set();
 }
 
-VM_NOINLINE Value op_upscale(Context& cx, const Value& element, const Value& factor) {
+VM_FN Value upscaled(Context& cx, const Value& element, const Value& factor) {
     if (is_tuple(element)) {
         const Grid* g = nullptr;
         const Form form = rows_of_grid(cx, element, g);
@@ -785,6 +932,12 @@ VM_NOINLINE Value op_upscale(Context& cx, const Value& element, const Value& fac
     return upscale_object(cx, *element.patch, static_cast<u32>(factor.num));
 }
 
+VM_NOINLINE Value op_upscale(Context& cx, const Value& element, const Value& factor) {
+    const bool grid = element.tag == GRID && is_int(factor) && factor.num > 0 &&
+                      fits_scaled(element.grid->w, factor.num) && fits_scaled(element.grid->h, factor.num);
+    return shared_if(cx, grid || element.tag == PATCH, [&](Context& own) { return upscaled(own, element, factor); });
+}
+
 // a + b, of two tuples.
 VM_FN Value joined(Context& cx, const Value& a, const Value& b) {
     const u64 n = length(a), m = length(b);
@@ -793,8 +946,8 @@ VM_FN Value joined(Context& cx, const Value& a, const Value& b) {
     if (a.tag == GRID && b.tag == GRID && a.grid->w == b.grid->w) {
         Grid* out = new_grid(cx, a.grid->h + b.grid->h, a.grid->w);
         if (!out) return unhandled(R_ARENA);
-        memcpy(out->data, a.grid->data, cells_in(*a.grid));
-        memcpy(out->data + cells_in(*a.grid), b.grid->data, cells_in(*b.grid));
+        copy_together(cx, out->data, a.grid->data, cells_in(*a.grid));
+        copy_together(cx, out->data + cells_in(*a.grid), b.grid->data, cells_in(*b.grid));
         return of_grid(out);
     }
     Seq* seq = new_seq(cx, n + m);
@@ -805,16 +958,18 @@ VM_FN Value joined(Context& cx, const Value& a, const Value& b) {
 }
 
 VM_NOINLINE Value op_vconcat(Context& cx, const Value& a, const Value& b) {
-    return is_tuple(a) && is_tuple(b) ? joined(cx, a, b) : fail();
+    if (!is_tuple(a) || !is_tuple(b)) return fail();
+    const bool grids = a.tag == GRID && b.tag == GRID && a.grid->w == b.grid->w;
+    return shared_if(cx, grids, [&](Context& own) { return joined(own, a, b); });
 }
 
-VM_NOINLINE Value op_hconcat(Context& cx, const Value& a, const Value& b) {
+VM_FN Value side_by_side(Context& cx, const Value& a, const Value& b) {
     if (!is_tuple(a) || !is_tuple(b)) return fail();
     const Grid *g = nullptr, *k = nullptr;
     if (rows_of_grid(cx, a, g) == IS_PATCH && rows_of_grid(cx, b, k) == IS_PATCH) {
         Grid* out = new_grid(cx, least_of(g->h, k->h), g->w + k->w);
         if (!out) return unhandled(R_ARENA);
-        for (u32 r = 0; r < out->h; r++) {
+        for (u32 r = lane_of(cx); r < out->h; r += lanes_of(cx)) {
             copy_bytes(row_at(*out, r), row_at(*g, r), g->w);
             copy_bytes(row_at(*out, r) + g->w, row_at(*k, r), k->w);
         }
@@ -829,9 +984,13 @@ VM_NOINLINE Value op_hconcat(Context& cx, const Value& a, const Value& b) {
     return make_tuple(cx, seq);
 }
 
+VM_NOINLINE Value op_hconcat(Context& cx, const Value& a, const Value& b) {
+    return shared_if(cx, a.tag == GRID && b.tag == GRID, [&](Context& own) { return side_by_side(own, a, b); });
+}
+
 // ---- colours
 
-VM_NOINLINE Value op_cellwise(Context& cx, const Value& a, const Value& b, const Value& fallback) {
+VM_FN Value common_cells(Context& cx, const Value& a, const Value& b, const Value& fallback) {
     const Grid *g = nullptr, *k = nullptr;
     const Form form = rows_of_grid(cx, a, g), other_form = rows_of_grid(cx, b, k);
     u64 h, w, other_h, other_w;
@@ -849,7 +1008,7 @@ VM_NOINLINE Value op_cellwise(Context& cx, const Value& a, const Value& b, const
     for (u64 r = 0; r < runs; r++) {
         const i8 *x = row_at(*g, r), *y = row_at(*k, r);
         i8* to = row_at(*out, r);
-        for (u64 at = 0; at < run; at++) {
+        for (u64 at = lane_of(cx); at < run; at += lanes_of(cx)) {
             const i8 v = x[at];
             to[at] = v == y[at] ? v : colour;
         }
@@ -858,7 +1017,11 @@ VM_NOINLINE Value op_cellwise(Context& cx, const Value& a, const Value& b, const
     return differ ? cellwise_odd(cx, a, b, fallback) : grid_value(cx, out);
 }
 
-VM_NOINLINE Value op_replace(Context& cx, const Value& grid, const Value& replacee, const Value& replacer) {
+VM_NOINLINE Value op_cellwise(Context& cx, const Value& a, const Value& b, const Value& fallback) {
+    return shared_if(cx, a.tag == GRID && b.tag == GRID && is_colour(fallback), [&](Context& own) { return common_cells(own, a, b, fallback); });
+}
+
+VM_FN Value replaced(Context& cx, const Value& grid, const Value& replacee, const Value& replacer) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form == IS_EMPTY) return grid;
@@ -867,15 +1030,19 @@ VM_NOINLINE Value op_replace(Context& cx, const Value& grid, const Value& replac
     if (!is_colour(replacee)) return grid;
     const u64 n = cells_in(*g);
     const i8 from = static_cast<i8>(replacee.num);
-    if (!is_colour(replacer)) return count_colour(g->data, n, from) ? replace_odd(cx, grid, replacee, replacer) : grid;
+    if (!is_colour(replacer)) return count_colour(cx, g->data, n, from) ? replace_odd(cx, grid, replacee, replacer) : grid;
     const i8 to = static_cast<i8>(replacer.num);
     Grid* out = new_grid(cx, g->h, g->w);
     if (!out) return unhandled(R_ARENA);
-    for (u64 k = 0; k < n; k++) out->data[k] = g->data[k] == from ? to : g->data[k];
+    for (u64 k = lane_of(cx); k < n; k += lanes_of(cx)) out->data[k] = g->data[k] == from ? to : g->data[k];
     return grid_value(cx, out);
 }
 
-VM_NOINLINE Value op_switch(Context& cx, const Value& grid, const Value& a, const Value& b) {
+VM_NOINLINE Value op_replace(Context& cx, const Value& grid, const Value& replacee, const Value& replacer) {
+    return shared_if(cx, grid.tag == GRID && is_colour(replacer), [&](Context& own) { return replaced(own, grid, replacee, replacer); });
+}
+
+VM_FN Value switched(Context& cx, const Value& grid, const Value& a, const Value& b) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form == IS_UNKNOWN) return switch_odd(cx, grid, a, b);
@@ -887,12 +1054,16 @@ VM_NOINLINE Value op_switch(Context& cx, const Value& grid, const Value& a, cons
     Grid* out = new_grid(cx, g->h, g->w);
     if (!out) return unhandled(R_ARENA);
     const u64 n = cells_in(*g);
-    for (u64 k = 0; k < n; k++) {
+    for (u64 k = lane_of(cx); k < n; k += lanes_of(cx)) {
         const i8 v = g->data[k];
         const bool either = (v == x) | (v == y);
         out->data[k] = static_cast<i8>(either ? v ^ x ^ y : v);
     }
     return grid_value(cx, out);
+}
+
+VM_NOINLINE Value op_switch(Context& cx, const Value& grid, const Value& a, const Value& b) {
+    return shared_if(cx, grid.tag == GRID && is_colour(a) && is_colour(b), [&](Context& own) { return switched(own, grid, a, b); });
 }
 
 VM_NOINLINE Value op_index(Context&, const Value& grid, const Value& location) {

@@ -283,7 +283,7 @@ VM_FN bool find_runs(Scratch& scratch, const Grid& g, bool univalued, bool diago
     const u32 words = (g.w + 63) / 64;
     u64* rows = scratch.array<u64>(static_cast<u64>(g.h) * words);
     if (!runs.runs || !rows) return false;
-    if (!univalued) colour_rows(g, background, rows);
+    if (!univalued) colour_rows(scratch.cx, g, background, rows);
     joined = 0;
     u32 above = 0;
     for (u32 r = 0; r < g.h; r++) {
@@ -301,10 +301,277 @@ VM_FN bool find_runs(Scratch& scratch, const Grid& g, bool univalued, bool diago
     return true;
 }
 
+// ---- components, together: each lane does whole rows of the grid, those that begin with its own number
+
+// The runs of row r are runs[r * w] and behind; `count[r]` is how many. `root` is the first run of a run's component.
+struct SharedRuns {
+    Run* runs;
+    u32 *count, *root;
+};
+
+constexpr u32 MOST_RANKED = 1024;  // components each of which is compared with each
+
+VM_FN bool new_shared_runs(Scratch& scratch, const Grid& g, SharedRuns& s) {
+    const u64 cells = static_cast<u64>(g.h) * g.w;
+    s = SharedRuns{scratch.array<Run>(cells), scratch.array<u32>(g.h), scratch.array<u32>(cells)};
+    return s.runs && s.count && s.root;
+}
+
+// Find the runs of colours but `but`, or, if `masks`, those of cells whose bits in it are not set.
+VM_FN void find_shared_runs(Context& cx, const Grid& g, const u64* masks, i32 but, const SharedRuns& s) {
+    const u32 words = (g.w + 63) / 64;
+    for (u32 r = lane_of(cx); r < g.h; r += lanes_of(cx)) {
+        Runs runs{s.runs, r * g.w};
+        if (masks) {
+            u64 row[MOST_COLUMNS / 64];
+            for (u32 word = 0; word < words; word++) {
+                row[word] = ~masks[static_cast<u64>(r) * words + word] & first_bits(g.w - word * 64);
+            }
+            add_runs_of_bits(runs, row, words, r);
+        } else {
+            add_runs_by_colour(runs, g, r, but);
+        }
+        s.count[r] = runs.n - r * g.w;
+    }
+    sync(cx);
+}
+
+// root_of while other lanes join runs.
+VM_FN u32 shared_root_of(const Run* runs, u32 k) {
+    u32 parent = read_at(runs[k].parent);
+    while (parent != k) {
+        k = parent;
+        parent = read_at(runs[k].parent);
+    }
+    return k;
+}
+
+// Make two components one, whose roots a and b were a moment ago. A run's parent is itself or a run before it, so that a
+// root is the first of its component.
+VM_FN void join_roots(Run* runs, u32 a, u32 b) {
+    while (a != b) {
+        const u32 low = least_of(a, b), high = greatest_of(a, b);
+        const u32 was = lower_at(runs[high].parent, low);
+        if (was == high) return;
+        a = shared_root_of(runs, low);  // another lane was quicker: `high` hung below `was`, which has to come along
+        b = shared_root_of(runs, was);
+    }
+}
+
+// Join the runs of each row with those of the row above that they touch, and find the roots of all.
+VM_FN void join_shared_rows(Context& cx, const Grid& g, u32 reach, bool by_colour, const SharedRuns& s) {
+    for (u32 r = lane_of(cx); r < g.h; r += lanes_of(cx)) {
+        if (!r) continue;
+        const u32 first = r * g.w, end = first + s.count[r], middle = first - g.w + s.count[r - 1];
+        u32 begin = first - g.w;
+        for (u32 k = first; k < end; k++) {
+            const Run& run = s.runs[k];
+            while (begin < middle && s.runs[begin].to + reach <= run.from) begin++;
+            for (u32 above = begin; above < middle && s.runs[above].from < run.to + reach; above++) {
+                if (!by_colour || s.runs[above].colour == run.colour) {
+                    join_roots(s.runs, shared_root_of(s.runs, above), shared_root_of(s.runs, k));
+                }
+            }
+        }
+    }
+    sync(cx);
+    for (u32 r = lane_of(cx); r < g.h; r += lanes_of(cx)) {
+        for (u32 k = r * g.w; k < r * g.w + s.count[r]; k++) s.root[k] = shared_root_of(s.runs, k);
+    }
+    sync(cx);
+}
+
+// Number the components in the order of their first runs; the number becomes the parent of each run. Return how many.
+VM_FN u32 number_components(Context& cx, const Grid& g, const SharedRuns& s) {
+    u32 n = 0;
+    for (u32 from = 0; from < g.h; from += lanes_of(cx)) {
+        const u32 r = from + lane_of(cx), first = r * g.w, end = r < g.h ? first + s.count[r] : first;
+        u32 roots = 0, all;
+        for (u32 k = first; k < end; k++) roots += s.root[k] == k;
+        u32 number = n + sum_before(cx, roots, all);
+        n += all;
+        for (u32 k = first; k < end; k++) {
+            if (s.root[k] == k) s.runs[k].parent = number++;
+        }
+    }
+    sync(cx);
+    for (u32 r = lane_of(cx); r < g.h; r += lanes_of(cx)) {
+        for (u32 k = r * g.w; k < r * g.w + s.count[r]; k++) {
+            if (s.root[k] != k) s.runs[k].parent = s.runs[s.root[k]].parent;
+        }
+    }
+    return n;
+}
+
+// Measure n components. `keys` gets the object_key of each; `highest` has room for as many.
+VM_FN void measure_together(Context& cx, const Grid& g, bool univalued, const SharedRuns& s, Component* components, u32 n,
+                            u64* keys, u32* highest) {
+    for (u32 r = lane_of(cx); r < g.h; r += lanes_of(cx)) {
+        for (u32 k = r * g.w; k < r * g.w + s.count[r]; k++) {
+            if (s.root[k] != k) continue;
+            const Run& run = s.runs[k];
+            const i32 colour = g.data[static_cast<u64>(r) * g.w + run.from];
+            components[run.parent] = Component{r, run.from, r, run.to, 0, colour, run.row, run.from, false, 0};
+            keys[run.parent] = object_key(colour, r, run.from, run.parent);
+            highest[run.parent] = static_cast<u32>(colour + 128);
+        }
+    }
+    sync(cx);
+    for (u32 r = lane_of(cx); r < g.h; r += lanes_of(cx)) {
+        const i8* row = g.data + static_cast<u64>(r) * g.w;
+        for (u32 k = r * g.w; k < r * g.w + s.count[r]; k++) {
+            const Run& run = s.runs[k];
+            Component& c = components[run.parent];
+            lower_at(c.left, static_cast<u32>(run.from));
+            raise_at(c.right, static_cast<u32>(run.to));
+            raise_at(c.bottom, r);
+            add_at(c.count, static_cast<u32>(run.to - run.from));
+            if (univalued) continue;
+            u64 key = UINT64_MAX;
+            u32 high = 0;
+            for (u32 at = run.from; at < run.to; at++) {
+                key = least_of(key, object_key(row[at], r, at, run.parent));
+                high = greatest_of(high, static_cast<u32>(row[at] + 128));
+            }
+            lower_at(keys[run.parent], key);
+            raise_at(highest[run.parent], high);
+        }
+    }
+    sync(cx);
+    for (u32 k = lane_of(cx); k < n; k += lanes_of(cx)) {
+        Component& c = components[k];
+        c.colour = static_cast<i32>(keys[k] >> 56) - 128;
+        c.mixed = highest[k] != keys[k] >> 56;
+    }
+}
+
+// Give n components, whose keys differ, their places: a component stands behind those of lesser keys.
+VM_FN void place_together(Context& cx, Component* components, const u64* keys, u32 n) {
+    for (u32 k = lane_of(cx); k < n; k += lanes_of(cx)) {
+        const u64 key = keys[k];
+        u32 place = 0;
+        for (u32 other = 0; other < n; other++) place += keys[other] < key;
+        components[k].place = place;
+    }
+}
+
+// set_of_components, together. `at` has room for two numbers for each.
+VM_FN Value set_together(Context& cx, const Grid& g, const SharedRuns& s, const Component* components, u32 n, u32* at) {
+    u32 words = 0, colours = 0;
+    for (u32 from = 0; from < n; from += lanes_of(cx)) {
+        const u32 k = from + lane_of(cx);
+        u32 own_words = 0, own_colours = 0, all;
+        if (k < n) {
+            const Component& c = components[k];
+            const u32 h = c.bottom - c.top + 1, w = c.right - c.left;
+            own_words = h * ((w + 63) / 64);
+            own_colours = c.mixed ? h * w : 0;
+        }
+        const u32 words_before = words + sum_before(cx, own_words, all);
+        words += all;
+        const u32 colours_before = colours + sum_before(cx, own_colours, all);
+        colours += all;
+        if (k >= n) continue;
+        at[2 * k] = words_before;
+        at[2 * k + 1] = colours_before;
+    }
+    Seq* seq = new_seq(cx, n);
+    Patch* patches = allocate_array<Patch>(cx, n);
+    u64* rows = allocate_array<u64>(cx, words);
+    i8* plane = allocate_array<i8>(cx, colours);
+    if (!seq || !patches || !rows || !plane) return unhandled(R_ARENA);
+    clear_together(cx, rows, words);
+    for (u32 k = lane_of(cx); k < n; k += lanes_of(cx)) {
+        const Component& c = components[k];
+        const u32 w = c.right - c.left;
+        patches[k] = Patch{static_cast<i32>(c.top), static_cast<i32>(c.left), c.bottom - c.top + 1, w, (w + 63) / 64,
+                           c.count, true, c.mixed ? MANY_COLOURS : c.colour, rows + at[2 * k],
+                           c.mixed ? plane + at[2 * k + 1] : nullptr};
+        seq->items[c.place] = of_patch(patches + k);
+    }
+    sync(cx);
+    for (u32 r = lane_of(cx); r < g.h; r += lanes_of(cx)) {  // a row of a component is that of a lane alone
+        for (u32 k = r * g.w; k < r * g.w + s.count[r]; k++) {
+            const Run& run = s.runs[k];
+            const Patch& p = patches[run.parent];
+            const u32 left = static_cast<u32>(p.left);
+            u64* row = const_cast<u64*>(p.rows) + static_cast<u64>(r - static_cast<u32>(p.top)) * p.words;
+            set_run(row, run.from - left, run.to - left);
+        }
+    }
+    for (u32 k = 0; k < n && colours; k++) {
+        const Patch& p = patches[k];
+        for (u32 r = lane_of(cx); p.plane && r < p.h; r += lanes_of(cx)) {
+            const i8* from = g.data + static_cast<u64>(static_cast<u32>(p.top) + r) * g.w + p.left;
+            memcpy(const_cast<i8*>(p.plane) + static_cast<u64>(r) * p.w, from, p.w);
+        }
+    }
+    sync(cx);
+    return of_seq(SET, seq);
+}
+
+// The set of the components of runs whose roots are known.
+VM_FN Value components_of_roots(Context& cx, Scratch& scratch, const Grid& g, bool univalued, const SharedRuns& s) {
+    const u32 n = number_components(cx, g, s);
+    if (!n) return empty_set();
+    Component* components = scratch.array<Component>(n);
+    u64* keys = scratch.array<u64>(n);
+    u32* highest = scratch.array<u32>(n);
+    u32* at = scratch.array<u32>(2 * static_cast<u64>(n));
+    if (!components || !keys || !highest || !at) return unhandled(R_ARENA);
+    measure_together(cx, g, univalued, s, components, n, keys, highest);
+    sync(cx);
+    if (n <= MOST_RANKED) {
+        place_together(cx, components, keys, n);
+    } else {
+        const bool placed = alone(cx, [&](Context&) {
+            for (u32 k = 0; k < n; k++) {
+                components[k].i = static_cast<u16>(keys[k] >> 44 & 0xFFF);
+                components[k].j = static_cast<u16>(keys[k] >> 32 & 0xFFF);
+            }
+            return place_components(scratch, components, n, univalued);
+        });
+        if (!placed) return unhandled(R_ARENA);
+    }
+    sync(cx);
+    return set_together(cx, g, s, components, n, at);
+}
+
+VM_FN Value components_together(Context& cx, const Grid& g, bool univalued, bool diagonal, i32 background) {
+    Scratch scratch(cx);
+    SharedRuns s;
+    u64* masks = univalued ? nullptr : scratch.array<u64>(static_cast<u64>(g.h) * ((g.w + 63) / 64));
+    if (!new_shared_runs(scratch, g, s) || (!univalued && !masks)) return unhandled(R_ARENA);
+    if (masks) colour_rows(cx, g, background, masks);
+    find_shared_runs(cx, g, masks, background, s);
+    join_shared_rows(cx, g, diagonal ? 1 : 0, univalued, s);
+    return components_of_roots(cx, scratch, g, univalued, s);
+}
+
+// objects_by_colour, together: the root of a run is the first one of its colour.
+VM_FN Value colours_together(Context& cx, const Grid& g, i32 but) {
+    Scratch scratch(cx);
+    SharedRuns s;
+    u32* first = scratch.array<u32>(256);
+    if (!new_shared_runs(scratch, g, s) || !first) return unhandled(R_ARENA);
+    for (u32 k = lane_of(cx); k < 256; k += lanes_of(cx)) first[k] = UINT32_MAX;
+    find_shared_runs(cx, g, nullptr, but, s);
+    for (u32 r = lane_of(cx); r < g.h; r += lanes_of(cx)) {
+        for (u32 k = r * g.w; k < r * g.w + s.count[r]; k++) lower_at(first[s.runs[k].colour + 128], k);
+    }
+    sync(cx);
+    for (u32 r = lane_of(cx); r < g.h; r += lanes_of(cx)) {
+        for (u32 k = r * g.w; k < r * g.w + s.count[r]; k++) s.root[k] = first[s.runs[k].colour + 128];
+    }
+    sync(cx);
+    return components_of_roots(cx, scratch, g, true, s);
+}
+
 VM_FN Value set_of_one(Context& cx, const Value& v) {
     Seq* seq = new_seq(cx, 1);
     if (!seq) return unhandled(R_ARENA);
-    seq->items[0] = v;
+    if (leads(cx)) seq->items[0] = v;
+    sync(cx);
     return of_seq(SET, seq);
 }
 
@@ -315,10 +582,11 @@ VM_FN Value components_of(Context& cx, const Grid& g, bool univalued, bool diago
         const Value all = op_asobject(cx, of_grid(&g));
         return is_bad(all) ? all : set_of_one(cx, all);
     }
+    const i32 background = without_bg ? most_colour(cx, g) : NO_COLOUR;
+    if (lanes_of(cx) > 1) return components_together(cx, g, univalued, diagonal, background);
     Scratch scratch(cx);
     Runs runs;
     u32 joined;
-    const i32 background = without_bg ? most_colour(g) : NO_COLOUR;
     if (!find_runs(scratch, g, univalued, diagonal, background, runs, joined)) return unhandled(R_ARENA);
     const u32 n = runs.n - joined;
     if (!n) return empty_set();
@@ -329,7 +597,7 @@ VM_FN Value components_of(Context& cx, const Grid& g, bool univalued, bool diago
     return set_of_components(cx, g, components, n, runs);
 }
 
-VM_NOINLINE Value op_objects(Context& cx, const Value& grid, const Value& univalued, const Value& diagonal,
+VM_FN Value objects_of(Context& cx, const Value& grid, const Value& univalued, const Value& diagonal,
                        const Value& without_bg) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
@@ -339,10 +607,17 @@ VM_NOINLINE Value op_objects(Context& cx, const Value& grid, const Value& unival
     return components_of(cx, *g, alike, all_around, foreground);
 }
 
+VM_NOINLINE Value op_objects(Context& cx, const Value& grid, const Value& univalued, const Value& diagonal,
+                             const Value& without_bg) {
+    return shared_if(cx, grid.tag == GRID,
+                     [&](Context& own) { return objects_of(own, grid, univalued, diagonal, without_bg); });
+}
+
 // One object for each colour of a grid but `but`: components that hold all runs of a colour.
 VM_FN Value objects_by_colour(Context& cx, const Grid& g, i32 but) {
     if (!g.w) return empty_set();
     if (!fits_mask(g)) return unhandled(R_FORM);
+    if (lanes_of(cx) > 1) return colours_together(cx, g, but);
     Scratch scratch(cx);
     Runs runs{scratch.array<Run>(static_cast<u64>(g.h) * g.w), 0};
     if (!runs.runs) return unhandled(R_ARENA);
@@ -365,7 +640,7 @@ VM_FN Value objects_by_colour(Context& cx, const Grid& g, i32 but) {
                                                           : unhandled(R_ARENA);
 }
 
-VM_NOINLINE Value op_partition(Context& cx, const Value& grid) {
+VM_FN Value partition_of(Context& cx, const Value& grid) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form == IS_EMPTY) return empty_set();
@@ -373,22 +648,30 @@ VM_NOINLINE Value op_partition(Context& cx, const Value& grid) {
     return form == IS_PATCH ? objects_by_colour(cx, *g, NO_COLOUR) : refuse(form);
 }
 
-VM_NOINLINE Value op_fgpartition(Context& cx, const Value& grid) {
+VM_NOINLINE Value op_partition(Context& cx, const Value& grid) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return partition_of(own, grid); });
+}
+
+VM_FN Value fgpartition_of(Context& cx, const Value& grid) {
     const Grid* g = nullptr;
     const Form form = rows_of_grid(cx, grid, g);
     if (form == IS_UNKNOWN) return partition_odd(cx, grid, true);
     if (form != IS_PATCH) return refuse(form);
-    return g->w ? objects_by_colour(cx, *g, most_colour(*g)) : fail();
+    return g->w ? objects_by_colour(cx, *g, most_colour(cx, *g)) : fail();
+}
+
+VM_NOINLINE Value op_fgpartition(Context& cx, const Value& grid) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return fgpartition_of(own, grid); });
 }
 
 // Keep those places, rows of bits, at which a grid has the colour of `rows` dj columns further.
-VM_FN void keep_places(const Mask& places, const u64* rows, u32 row_words, u32 dj) {
+VM_FN void keep_places(Context& cx, const Mask& places, const u64* rows, u32 row_words, u32 dj) {
     const u32 skip = dj >> 6, by = dj & 63;
     if (row_words == 1) {
-        for (u32 r = 0; r < places.h; r++) places.rows[r] &= rows[r] >> by;
+        for (u32 r = lane_of(cx); r < places.h; r += lanes_of(cx)) places.rows[r] &= rows[r] >> by;
         return;
     }
-    for (u32 r = 0; r < places.h; r++) {
+    for (u32 r = lane_of(cx); r < places.h; r += lanes_of(cx)) {
         const u64* row = rows + static_cast<u64>(r) * row_words;
         for (u32 word = 0; word < places.words; word++) {
             const u32 at = word + skip;
@@ -399,23 +682,24 @@ VM_FN void keep_places(const Mask& places, const u64* rows, u32 row_words, u32 d
     }
 }
 
-VM_FN bool any_bit(const Mask& m) {
+VM_FN bool any_bit(Context& cx, const Mask& m) {
     u64 any = 0;
-    for (u64 k = 0; k < static_cast<u64>(m.h) * m.words; k++) any |= m.rows[k];
-    return any != 0;
+    sync(cx);
+    for (u64 k = lane_of(cx); k < static_cast<u64>(m.h) * m.words; k += lanes_of(cx)) any |= m.rows[k];
+    return lanes_with(cx, any != 0) != 0;
 }
 
 // Keep the places at which all cells of `colour` of an object match; false if there is none left.
-VM_FN bool match_colour(const Mask& places, const Patch& p, i32 colour, const u64* rows, u32 row_words) {
+VM_FN bool match_colour(Context& cx, const Mask& places, const Patch& p, i32 colour, const u64* rows, u32 row_words) {
     for (u32 r = 0; r < p.h; r++) {
         for (u32 word = 0; word < p.words; word++) {
             for (u64 bits = p.rows[static_cast<u64>(r) * p.words + word]; bits; bits &= bits - 1) {
                 const u32 k = word * 64 + lowest_bit(bits);
                 if (colour_at(p, r, k) != colour) continue;
-                keep_places(places, rows + static_cast<u64>(r) * row_words, row_words, k);
+                keep_places(cx, places, rows + static_cast<u64>(r) * row_words, row_words, k);
             }
         }
-        if (!any_bit(places)) return false;
+        if (!any_bit(cx, places)) return false;
     }
     return true;
 }
@@ -424,14 +708,14 @@ VM_FN Value occurrences_in(Context& cx, const Grid& g, const Patch& p) {
     if (p.h > g.h || p.w > g.w) return empty_set();
     Mask places;
     if (!new_mask(cx, places, 0, 0, g.h - p.h + 1, g.w - p.w + 1, false)) return unhandled(R_ARENA);
-    for (u32 r = 0; r < places.h; r++) set_run(places.rows + static_cast<u64>(r) * places.words, 0, places.w);
+    for (u32 r = lane_of(cx); r < places.h; r += lanes_of(cx)) set_run(places.rows + static_cast<u64>(r) * places.words, 0, places.w);
     Scratch scratch(cx);
     const u32 words = (g.w + 63) / 64;
     u64* rows = scratch.array<u64>(static_cast<u64>(g.h) * words);
     if (!rows) return unhandled(R_ARENA);
     bool left = true;
     for_each_colour(colours_of_object(p), [&](i32 colour) {
-        if (left) left = colour_rows(g, colour, rows) && match_colour(places, p, colour, rows, words);
+        if (left) left = colour_rows(cx, g, colour, rows) && match_colour(cx, places, p, colour, rows, words);
     });
     return left ? finish(cx, places, false, 0) : empty_set();
 }
@@ -452,7 +736,7 @@ VM_FN Value occurrences_of_items(Context& cx, const Grid& g, const Places& place
     return form == IS_PATCH ? occurrences_in(cx, g, *p) : empty_set();
 }
 
-VM_NOINLINE Value op_occurrences(Context& cx, const Value& grid, const Value& object) {
+VM_FN Value occurrences_of(Context& cx, const Value& grid, const Value& object) {
     u64 h, w;
     if (!is_container(object) || !get_sides(grid, h, w)) return fail();
     if (!length(object)) return rectangle(cx, Extent{0, 0, static_cast<i64>(h), static_cast<i64>(w)});
@@ -471,6 +755,11 @@ VM_NOINLINE Value op_occurrences(Context& cx, const Value& grid, const Value& ob
     // Whether the reference looks at a row that is too short, or is none, depends on what it looks at before.
     if (form != IS_PATCH || !fits_mask(*g)) return unhandled(R_FORM);
     return object.tag == PATCH ? occurrences_in(cx, *g, *object.patch) : occurrences_of_items(cx, *g, places);
+}
+
+VM_NOINLINE Value op_occurrences(Context& cx, const Value& grid, const Value& object) {
+    return shared_if(cx, grid.tag == GRID && object.tag == PATCH,
+                     [&](Context& own) { return occurrences_of(own, grid, object); });
 }
 
 // Which columns of a grid have cells of different colours: a byte for each, 0 or not.

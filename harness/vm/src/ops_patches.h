@@ -216,11 +216,15 @@ VM_FN bool is_tuple_of_tuples(const Value& v) {
     return true;
 }
 
-VM_FN Value op_asindices(Context& cx, const Value& grid) {
+VM_FN Value indices_of_grid(Context& cx, const Value& grid) {
     if (!is_tuple_of_tuples(grid)) return fail();
     const u64 h = length(grid), w = h ? length(tuple_item(grid, 0)) : 0;
     if (!w) return empty_set();
     return rectangle(cx, Extent{0, 0, static_cast<i64>(h) - 1, static_cast<i64>(w) - 1});
+}
+
+VM_FN Value op_asindices(Context& cx, const Value& grid) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return indices_of_grid(own, grid); });
 }
 
 // Call f(item, i, j) for every element of the rows of a tuple of tuples.
@@ -234,7 +238,7 @@ VM_INLINE void for_each_element(const Value& grid, F f) {
     }
 }
 
-VM_FN Value op_ofcolor(Context& cx, const Value& grid, const Value& value) {
+VM_FN Value cells_of_colour(Context& cx, const Value& grid, const Value& value) {
     const Grid* g = nullptr;
     if (as_grid(cx, grid, g) == IS_PATCH) {
         if (!is_int(value) || !is_byte(value.num)) return empty_set();
@@ -255,16 +259,21 @@ VM_FN Value op_ofcolor(Context& cx, const Value& grid, const Value& value) {
     return make_set(cx, seq);
 }
 
+VM_FN Value op_ofcolor(Context& cx, const Value& grid, const Value& value) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return cells_of_colour(own, grid, value); });
+}
+
+// The object of all cells of a grid, together.
 VM_FN Value object_of_grid(Context& cx, const Grid& g) {
     const u64 n = static_cast<u64>(g.h) * g.w;
     if (g.h > MOST_ROWS || g.w > MOST_COLUMNS) return unhandled(R_FORM);
     const Value indices = rectangle(cx, Extent{0, 0, static_cast<i64>(g.h) - 1, static_cast<i64>(g.w) - 1});
     if (is_bad(indices)) return indices;
-    const bool uniform = same_bytes(g.data, g.data + 1, n - 1);
+    const bool uniform = lanes_of(cx) > 1 ? count_colour(cx, g.data, n, g.data[0]) == n : same_bytes(g.data, g.data + 1, n - 1);
     return variant(cx, *indices.patch, 0, 0, true, uniform ? g.data[0] : MANY_COLOURS, uniform ? nullptr : g.data);
 }
 
-VM_FN Value op_asobject(Context& cx, const Value& grid) {
+VM_FN Value object_of_any_grid(Context& cx, const Value& grid) {
     const Grid* g = nullptr;
     if (as_grid(cx, grid, g) == IS_PATCH) return object_of_grid(cx, *g);
     if (!is_tuple_of_tuples(grid)) return fail();
@@ -281,10 +290,14 @@ VM_FN Value op_asobject(Context& cx, const Value& grid) {
     return full ? unhandled(R_ARENA) : make_set(cx, seq);
 }
 
-// Add those cells of a patch to the mask of a grid that are inside it; the mask begins at (0, 0).
-VM_FN void add_inside(Mask& m, const Patch& p) {
+VM_FN Value op_asobject(Context& cx, const Value& grid) {
+    return shared_if(cx, grid.tag == GRID, [&](Context& own) { return object_of_any_grid(own, grid); });
+}
+
+// Add those cells of a patch to the mask of a grid that are inside it, together; the mask begins at (0, 0).
+VM_FN void add_inside(Context& cx, Mask& m, const Patch& p) {
     const i64 from = greatest_of<i64>(0, p.top), to = least_of<i64>(m.h, static_cast<i64>(p.top) + p.h);
-    for (i64 i = from; i < to; i++) {
+    for (i64 i = from + lane_of(cx); i < to; i += lanes_of(cx)) {
         u64* row = m.rows + static_cast<u64>(i) * m.words;
         const u32 r = static_cast<u32>(i - p.top);
         for (u32 word = 0; word < m.words; word++) {
@@ -321,7 +334,7 @@ VM_FN Value cells_of_odd(Context& cx, const Value& grid, u64 h, u64 w, const Val
     return make_set(cx, seq);
 }
 
-VM_FN Value op_toobject(Context& cx, const Value& patch, const Value& grid) {
+VM_FN Value object_on_grid(Context& cx, const Value& patch, const Value& grid) {
     u64 h, w;
     if (!get_sides(grid, h, w)) return fail();
     const Grid* g = nullptr;
@@ -337,7 +350,7 @@ VM_FN Value op_toobject(Context& cx, const Value& patch, const Value& grid) {
     Mask m;
     if (!new_mask(cx, m, 0, 0, g->h, g->w, false)) return unhandled(R_ARENA);
     m.plane = const_cast<i8*>(g->data);  // only read by finish
-    if (patch.tag == PATCH) add_inside(m, *patch.patch);
+    if (patch.tag == PATCH) add_inside(cx, m, *patch.patch);
     for (u64 k = 0; k < places.n; k++) {
         const Place place = place_of(places.items[k]);
         if (place.i < 0 || place.j < 0) continue;
@@ -345,6 +358,11 @@ VM_FN Value op_toobject(Context& cx, const Value& patch, const Value& grid) {
         if (r < g->h && c < g->w) m.set(r, c);
     }
     return finish(cx, m, true, MANY_COLOURS);
+}
+
+VM_FN Value op_toobject(Context& cx, const Value& patch, const Value& grid) {
+    const bool quick = patch.tag == PATCH && grid.tag == GRID && grid.grid->h <= MOST_ROWS && grid.grid->w <= MOST_COLUMNS;
+    return shared_if(cx, quick, [&](Context& own) { return object_on_grid(own, patch, grid); });
 }
 
 // ---- neighbours of a location
@@ -397,14 +415,18 @@ VM_FN Value op_corners(Context& cx, const Value& patch) {
     return make_set(cx, seq);
 }
 
-VM_FN Value op_backdrop(Context& cx, const Value& patch) {
+VM_FN Value box_of(Context& cx, const Value& patch) {
     Extent e;
     const Form form = bounds_of(cx, patch, e);
     if (form == IS_EMPTY) return empty_set();
     return form == IS_PATCH ? rectangle(cx, e) : refuse(form);
 }
 
-VM_FN Value op_delta(Context& cx, const Value& patch) {
+VM_FN Value op_backdrop(Context& cx, const Value& patch) {
+    return shared_if(cx, patch.tag == PATCH, [&](Context& own) { return box_of(own, patch); });
+}
+
+VM_FN Value rest_of_box(Context& cx, const Value& patch) {
     const Patch* p = nullptr;
     const Form form = as_mask(cx, patch, p);
     if (form == IS_EMPTY) return empty_set();
@@ -412,7 +434,7 @@ VM_FN Value op_delta(Context& cx, const Value& patch) {
     if (p->count == p->h * p->w) return empty_set();
     Mask m;
     if (!new_mask(cx, m, p->top, p->left, p->h, p->w, false)) return unhandled(R_ARENA);
-    for (u32 r = 0; r < p->h; r++) {
+    for (u32 r = lane_of(cx); r < p->h; r += lanes_of(cx)) {
         u64* row = m.rows + r * m.words;
         fill_bits(row, p->w);
         for (u32 word = 0; word < m.words; word++) row[word] ^= p->rows[r * p->words + word];
@@ -420,14 +442,22 @@ VM_FN Value op_delta(Context& cx, const Value& patch) {
     return finish(cx, m, false, 0);
 }
 
-VM_FN Value op_box(Context& cx, const Value& patch) {
+VM_FN Value op_delta(Context& cx, const Value& patch) {
+    return shared_if(cx, patch.tag == PATCH, [&](Context& own) { return rest_of_box(own, patch); });
+}
+
+VM_FN Value rim_of(Context& cx, const Value& patch) {
     Extent e;
     const Form form = bounds_of(cx, patch, e);
     if (form == IS_EMPTY) return empty_set();
     return form == IS_PATCH ? outline(cx, e) : refuse(form);
 }
 
-VM_FN Value op_inbox(Context& cx, const Value& patch) {
+VM_FN Value op_box(Context& cx, const Value& patch) {
+    return shared_if(cx, patch.tag == PATCH, [&](Context& own) { return rim_of(own, patch); });
+}
+
+VM_FN Value rim_inside(Context& cx, const Value& patch) {
     Extent e;
     const Form form = bounds_of(cx, patch, e);
     if (form != IS_PATCH) return refuse(form);
@@ -435,11 +465,19 @@ VM_FN Value op_inbox(Context& cx, const Value& patch) {
     return outline(cx, Extent{least_of(i, k), least_of(j, m), greatest_of(i, k), greatest_of(j, m)});
 }
 
-VM_FN Value op_outbox(Context& cx, const Value& patch) {
+VM_FN Value op_inbox(Context& cx, const Value& patch) {
+    return shared_if(cx, patch.tag == PATCH, [&](Context& own) { return rim_inside(own, patch); });
+}
+
+VM_FN Value rim_outside(Context& cx, const Value& patch) {
     Extent e;
     const Form form = bounds_of(cx, patch, e);
     if (form != IS_PATCH) return refuse(form);
     return outline(cx, Extent{e.top - 1, e.left - 1, e.bottom + 1, e.right + 1});
+}
+
+VM_FN Value op_outbox(Context& cx, const Value& patch) {
+    return shared_if(cx, patch.tag == PATCH, [&](Context& own) { return rim_outside(own, patch); });
 }
 
 // ---- two patches

@@ -488,23 +488,9 @@ VM_FN bool order_patches(Context& cx, Seq* seq) {
 
 constexpr u64 MANY_ELEMENTS = 32;  // of a set of patches: beyond, it is worth to look for repeated ones, and for keys
 
-// The set of n items, which are put in order in place; `seq` is theirs.
-VM_FN Value make_set(Context& cx, Seq* seq) {
+// The set of n items, which are no mask, in place.
+VM_FN Value ordered_set(Context& cx, Seq* seq) {
     const u64 n = seq->n;
-    if (!n) return empty_set();
-    for (u64 k = 0; k < n; k++) {
-        const u8 form = seq->items[k].tag;
-        if (form == ROW || form == TUPLE) seq->items[k] = smallest_form(seq->items[k]);
-    }
-    const u8 tag = seq->items[0].tag;
-    if (tag == PAIR || tag == CELL) {
-        u8* mark = cx.arena.top;
-        const Patch* p = nullptr;
-        const Form form = patch_of_items(cx, seq->items, n, p);
-        if (form == IS_PATCH) return of_patch(p);
-        if (form == NO_MEMORY) return unhandled(R_ARENA);
-        cx.arena.top = mark;
-    }
     u64 ascending = 1;  // most sets are made of elements in order
     while (ascending < n && compare(cx, seq->items[ascending - 1], seq->items[ascending]) < 0) ascending++;
     if (ascending == n) return of_seq(SET, seq);
@@ -519,6 +505,27 @@ VM_FN Value make_set(Context& cx, Seq* seq) {
     }
     seq->n = kept;
     return of_seq(SET, seq);
+}
+
+// The set of n items, which are put in order in place; `seq` is theirs. Together.
+VM_FN Value make_set(Context& cx, Seq* seq) {
+    const u64 n = seq->n;
+    if (!n) return empty_set();
+    for (u64 k = lane_of(cx); k < n; k += lanes_of(cx)) {
+        const u8 form = seq->items[k].tag;
+        if (form == ROW || form == TUPLE) seq->items[k] = smallest_form(seq->items[k]);
+    }
+    sync(cx);
+    const u8 tag = seq->items[0].tag;
+    if (tag == PAIR || tag == CELL) {
+        u8* mark = cx.arena.top;
+        const Patch* p = nullptr;
+        const Form form = patch_of_items(cx, seq->items, n, p);
+        if (form == IS_PATCH) return of_patch(p);
+        if (form == NO_MEMORY) return unhandled(R_ARENA);
+        cx.arena.top = mark;
+    }
+    return alone(cx, [&](Context& own) { return ordered_set(own, seq); });
 }
 
 // Put the cells of a patch into `out`, in canonical order; the quick way to walk all of them.

@@ -45,7 +45,7 @@ struct Mask {
     VM_FN_MEMBER bool get(u32 r, u32 k) const { return (rows[r * words + (k >> 6)] >> (k & 63)) & 1; }
 };
 
-// Make a mask of zeros; false if the arena is full. The box must be within MOST_ROWS x MOST_COLUMNS.
+// Make a mask of zeros, together; false if the arena is full. The box must be within MOST_ROWS x MOST_COLUMNS.
 VM_FN bool new_mask(Context& cx, Mask& m, i32 top, i32 left, u32 h, u32 w, bool with_plane) {
     m.top = top;
     m.left = left;
@@ -55,12 +55,34 @@ VM_FN bool new_mask(Context& cx, Mask& m, i32 top, i32 left, u32 h, u32 w, bool 
     m.rows = allocate_array<u64>(cx, static_cast<u64>(h) * m.words);
     m.plane = with_plane ? allocate_array<i8>(cx, static_cast<u64>(h) * w) : nullptr;
     if (!m.rows || (with_plane && !m.plane)) return false;
-    memset(m.rows, 0, sizeof(u64) * h * m.words);
+    clear_together(cx, m.rows, static_cast<u64>(h) * m.words);
+    sync(cx);
     return true;
 }
 
-// The colour that all cells of the plane of a patch have; MANY_COLOURS if there is none.
-VM_FN i32 only_colour(const Patch& p) {
+// The colour that all cells of the plane of a patch have; MANY_COLOURS if there is none. Together: each lane looks at the
+// rows that begin with its own number.
+VM_FN i32 only_colour(Context& cx, const Patch& p) {
+    if (lanes_of(cx) > 1) {
+        struct {
+            i32 low, high;
+        } colours{GREATEST_BYTE, LEAST_BYTE};
+        for (u32 r = lane_of(cx); r < p.h; r += lanes_of(cx)) {
+            for (u32 word = 0; word < p.words; word++) {
+                for (u64 bits = p.rows[r * p.words + word]; bits; bits &= bits - 1) {
+                    const i32 colour = p.plane[r * p.w + word * 64 + lowest_bit(bits)];
+                    colours.low = least_of(colours.low, colour);
+                    colours.high = greatest_of(colours.high, colour);
+                }
+            }
+        }
+        colours = of_all(cx, colours, [](auto a, const auto& b) {
+            a.low = least_of(a.low, b.low);
+            a.high = greatest_of(a.high, b.high);
+            return a;
+        });
+        return colours.low == colours.high ? colours.low : MANY_COLOURS;
+    }
     u32 start = 0;
     while (!p.rows[start]) start++;
     const i32 first = p.plane[start * 64 + lowest_bit(p.rows[start])];
@@ -96,61 +118,91 @@ VM_FN u32 gather(const Mask& m, u32 first, u32 last, u64* all) {
     return count;
 }
 
-// The patch of a mask, made tight. `object`: with colour `colour`, or with those of the plane if MANY_COLOURS.
-VM_FN Value finish(Context& cx, const Mask& m, bool object, i32 colour) {
+// The cells of a mask: their number, and the first and last rows and columns that are not empty.
+struct Inside {
+    u32 count, first, last, from, to;
+};
+
+VM_FN Inside inside_of(const Mask& m) {
     u32 first = 0, last = m.h;
     while (first < m.h && is_empty_row(m, first)) first++;
-    if (first == m.h) return empty_set();
+    if (first == m.h) return Inside{0, 0, 0, 0, 0};
     while (is_empty_row(m, --last)) {}
     u64 all[MOST_COLUMNS / 64];
     const u32 count = m.words == 1 ? gather<true>(m, first, last, all) : gather<false>(m, first, last, all);
     u32 low = 0, high = m.words - 1;
     while (!all[low]) low++;
     while (!all[high]) high--;
-    const u32 from = low * 64 + lowest_bit(all[low]), to = high * 64 + highest_bit(all[high]);
+    return Inside{count, first, last, low * 64 + lowest_bit(all[low]), high * 64 + highest_bit(all[high])};
+}
+
+// Likewise, together.
+VM_FN Inside inside_together(Context& cx, const Mask& m) {
+    Inside inside{0, UINT32_MAX, 0, UINT32_MAX, 0};
+    for (u32 r = lane_of(cx); r < m.h; r += lanes_of(cx)) {
+        for (u32 word = 0; word < m.words; word++) {
+            const u64 bits = m.rows[r * m.words + word];
+            if (!bits) continue;
+            inside.count += count_bits(bits);
+            inside.first = least_of(inside.first, r);
+            inside.last = r;
+            inside.from = least_of(inside.from, word * 64 + lowest_bit(bits));
+            inside.to = greatest_of(inside.to, word * 64 + highest_bit(bits));
+        }
+    }
+    return of_all(cx, inside, [](const Inside& a, const Inside& b) {
+        return Inside{a.count + b.count, least_of(a.first, b.first), greatest_of(a.last, b.last),
+                      least_of(a.from, b.from), greatest_of(a.to, b.to)};
+    });
+}
+
+// The patch of a mask, made tight, together. `object`: with colour `colour`, or with those of the plane if MANY_COLOURS.
+VM_FN Value finish(Context& cx, const Mask& m, bool object, i32 colour) {
+    sync(cx);
+    const Inside inside = lanes_of(cx) > 1 ? inside_together(cx, m) : inside_of(m);
+    if (!inside.count) return empty_set();
+    const u32 first = inside.first, from = inside.from;
+    const u32 h = inside.last - first + 1, w = inside.to - from + 1, words = (w + 63) / 64;
     Patch* p = static_cast<Patch*>(allocate(cx, sizeof(Patch)));
     if (!p) return unhandled(R_ARENA);
-    p->top = m.top + static_cast<i32>(first);
-    p->left = m.left + static_cast<i32>(from);
-    p->h = last - first + 1;
-    p->w = to - from + 1;
-    p->words = (p->w + 63) / 64;
-    p->count = count;
-    p->object = object;
-    p->colour = object ? colour : 0;
-    p->plane = nullptr;
-    if (from == 0 && p->words == m.words) {
-        p->rows = m.rows + static_cast<u64>(first) * m.words;
-    } else {
-        u64* rows = allocate_array<u64>(cx, static_cast<u64>(p->h) * p->words);
-        if (!rows) return unhandled(R_ARENA);
+    const u64* rows = m.rows + static_cast<u64>(first) * m.words;
+    if (from != 0 || words != m.words) {
+        u64* moved = allocate_array<u64>(cx, static_cast<u64>(h) * words);
+        if (!moved) return unhandled(R_ARENA);
         const u32 skip = from >> 6, by = from & 63;
-        for (u32 r = 0; r < p->h; r++) {
+        for (u32 r = lane_of(cx); r < h; r += lanes_of(cx)) {
             const u64* source = m.rows + static_cast<u64>(first + r) * m.words;
-            for (u32 word = 0; word < p->words; word++) {
+            for (u32 word = 0; word < words; word++) {
                 const u32 at = word + skip;
                 u64 bits = source[at] >> by;
                 if (by && at + 1 < m.words) bits |= source[at + 1] << (64 - by);
-                rows[r * p->words + word] = bits;
+                moved[r * words + word] = bits;
             }
         }
-        p->rows = rows;
+        rows = moved;
     }
-    if (object && colour == MANY_COLOURS) {
-        if (p->w == m.w) {
-            p->plane = m.plane + static_cast<u64>(first) * m.w;
-        } else {
-            i8* plane = allocate_array<i8>(cx, static_cast<u64>(p->h) * p->w);
-            if (!plane) return unhandled(R_ARENA);
-            for (u32 r = 0; r < p->h; r++) memcpy(plane + r * p->w, m.plane + (first + r) * m.w + from, p->w);
-            p->plane = plane;
+    const i8* plane = nullptr;
+    if (!object) {
+        colour = 0;
+    } else if (colour == MANY_COLOURS) {
+        plane = m.plane + static_cast<u64>(first) * m.w;
+        if (w != m.w) {
+            i8* moved = allocate_array<i8>(cx, static_cast<u64>(h) * w);
+            if (!moved) return unhandled(R_ARENA);
+            for (u32 r = lane_of(cx); r < h; r += lanes_of(cx)) {
+                memcpy(moved + r * w, m.plane + (first + r) * m.w + from, w);
+            }
+            plane = moved;
         }
-        const i32 only = only_colour(*p);
-        if (only != MANY_COLOURS) {  // the smaller form, and equal objects should look alike
-            p->colour = only;
-            p->plane = nullptr;
-        }
+        // Each lane reads the rows that it wrote.
+        colour = only_colour(cx, Patch{0, 0, h, w, words, inside.count, true, MANY_COLOURS, rows, plane});
+        if (colour != MANY_COLOURS) plane = nullptr;  // the smaller form, and equal objects should look alike
     }
+    if (leads(cx)) {
+        *p = Patch{m.top + static_cast<i32>(first), m.left + static_cast<i32>(from), h, w, words, inside.count, object,
+                   colour, rows, plane};
+    }
+    sync(cx);
     return of_patch(p);
 }
 
@@ -158,12 +210,8 @@ VM_FN Value finish(Context& cx, const Mask& m, bool object, i32 colour) {
 VM_FN Value variant(Context& cx, const Patch& p, i32 top, i32 left, bool object, i32 colour, const i8* plane) {
     Patch* q = static_cast<Patch*>(allocate(cx, sizeof(Patch)));
     if (!q) return unhandled(R_ARENA);
-    *q = p;
-    q->top = top;
-    q->left = left;
-    q->object = object;
-    q->colour = colour;
-    q->plane = plane;
+    if (leads(cx)) *q = Patch{top, left, p.h, p.w, p.words, p.count, object, colour, p.rows, plane};
+    sync(cx);
     return of_patch(q);
 }
 
@@ -175,34 +223,59 @@ enum Form : u8 {
     NO_MEMORY,
 };
 
-// Make a patch of n PAIRs or n CELLs in any order. IS_UNKNOWN if they are too far apart, no bytes, or if a location
-// has two colours.
+// The box of items.
+struct ItemRange {
+    i32 top, left, bottom, right;
+    u32 wrong, beyond;  // whether one is of another kind, has a colour that is no byte
+};
+
+// Make a patch of n PAIRs or n CELLs in any order, together. IS_UNKNOWN if they are too far apart, no bytes, or if a
+// location has two colours.
 VM_FN Form patch_of_items(Context& cx, const Value* items, u64 n, const Patch*& p) {
     if (!n) return IS_EMPTY;
     const u8 tag = items[0].tag;
     if (tag != PAIR && tag != CELL) return IS_UNKNOWN;
-    i32 top = items[0].at.i, bottom = top, left = items[0].at.j, right = left;
-    bool bytes = true;
-    for (u64 k = 0; k < n; k++) {
-        if (items[k].tag != tag) return IS_UNKNOWN;
-        top = least_of(top, items[k].at.i);
-        bottom = greatest_of(bottom, items[k].at.i);
-        left = least_of(left, items[k].at.j);
-        right = greatest_of(right, items[k].at.j);
-        bytes &= is_byte(items[k].extra);
+    ItemRange e{items[0].at.i, items[0].at.j, items[0].at.i, items[0].at.j, 0, 0};
+    for (u64 k = lane_of(cx); k < n; k += lanes_of(cx)) {
+        e.wrong = items[k].tag != tag;
+        if (e.wrong) break;
+        e.top = least_of(e.top, items[k].at.i);
+        e.bottom = greatest_of(e.bottom, items[k].at.i);
+        e.left = least_of(e.left, items[k].at.j);
+        e.right = greatest_of(e.right, items[k].at.j);
+        e.beyond |= !is_byte(items[k].extra);
     }
-    const i64 h = static_cast<i64>(bottom) - top + 1, w = static_cast<i64>(right) - left + 1;
-    if (h > MOST_ROWS || w > MOST_COLUMNS || (tag == CELL && !bytes)) return IS_UNKNOWN;
+    e = of_all(cx, e, [](const ItemRange& a, const ItemRange& b) {
+        return ItemRange{least_of(a.top, b.top),         least_of(a.left, b.left), greatest_of(a.bottom, b.bottom),
+                         greatest_of(a.right, b.right), a.wrong | b.wrong,        a.beyond | b.beyond};
+    });
+    const i64 h = static_cast<i64>(e.bottom) - e.top + 1, w = static_cast<i64>(e.right) - e.left + 1;
+    if (e.wrong || h > MOST_ROWS || w > MOST_COLUMNS || (tag == CELL && e.beyond)) return IS_UNKNOWN;
     Mask m;
-    if (!new_mask(cx, m, top, left, static_cast<u32>(h), static_cast<u32>(w), tag == CELL)) return NO_MEMORY;
-    for (u64 k = 0; k < n; k++) {
-        const u32 r = static_cast<u32>(items[k].at.i - top), c = static_cast<u32>(items[k].at.j - left);
-        if (tag == CELL) {
-            const i8 colour = static_cast<i8>(items[k].extra);
-            if (m.get(r, c) && m.plane[r * m.w + c] != colour) return IS_UNKNOWN;
-            m.plane[r * m.w + c] = colour;
+    if (!new_mask(cx, m, e.top, e.left, static_cast<u32>(h), static_cast<u32>(w), tag == CELL)) return NO_MEMORY;
+    if (lanes_of(cx) > 1) {
+        for (u64 k = lane_of(cx); k < n; k += lanes_of(cx)) {
+            const u32 r = static_cast<u32>(items[k].at.i - e.top), c = static_cast<u32>(items[k].at.j - e.left);
+            set_bits(m.rows[r * m.words + (c >> 6)], static_cast<u64>(1) << (c & 63));
+            if (tag == CELL) put_byte(m.plane[r * m.w + c], static_cast<i8>(items[k].extra));
         }
-        m.set(r, c);
+        sync(cx);
+        bool clash = false;
+        for (u64 k = lane_of(cx); k < n && tag == CELL; k += lanes_of(cx)) {
+            const u32 r = static_cast<u32>(items[k].at.i - e.top), c = static_cast<u32>(items[k].at.j - e.left);
+            clash |= m.plane[r * m.w + c] != items[k].extra;
+        }
+        if (lanes_with(cx, clash)) return IS_UNKNOWN;
+    } else {
+        for (u64 k = 0; k < n; k++) {
+            const u32 r = static_cast<u32>(items[k].at.i - e.top), c = static_cast<u32>(items[k].at.j - e.left);
+            if (tag == CELL) {
+                const i8 colour = static_cast<i8>(items[k].extra);
+                if (m.get(r, c) && m.plane[r * m.w + c] != colour) return IS_UNKNOWN;
+                m.plane[r * m.w + c] = colour;
+            }
+            m.set(r, c);
+        }
     }
     const Value v = finish(cx, m, tag == CELL, MANY_COLOURS);
     if (is_bad(v)) return NO_MEMORY;

@@ -162,9 +162,10 @@ VM_FN Patch* new_indices(Context& cx, const Extent& e, u64*& rows) {
     u8* memory = static_cast<u8*>(allocate(cx, sizeof(Patch) + bytes));
     if (!memory) return nullptr;
     rows = reinterpret_cast<u64*>(memory + sizeof(Patch));
-    memset(rows, 0, bytes);
+    clear_together(cx, rows, static_cast<u64>(h) * words);
     Patch* p = reinterpret_cast<Patch*>(memory);
-    *p = Patch{static_cast<i32>(e.top), static_cast<i32>(e.left), h, w, words, 0, false, 0, rows, nullptr};
+    if (leads(cx)) *p = Patch{static_cast<i32>(e.top), static_cast<i32>(e.left), h, w, words, 0, false, 0, rows, nullptr};
+    sync(cx);
     return p;
 }
 
@@ -183,8 +184,9 @@ VM_FN Value rectangle(Context& cx, const Extent& e) {
     u64* rows;
     Patch* p = new_indices(cx, e, rows);
     if (!p) return unhandled(R_ARENA);
-    p->count = p->h * p->w;
-    for (u32 r = 0; r < p->h; r++) fill_bits(rows + r * p->words, p->w);
+    if (leads(cx)) p->count = p->h * p->w;
+    for (u32 r = lane_of(cx); r < p->h; r += lanes_of(cx)) fill_bits(rows + r * p->words, p->w);
+    sync(cx);
     return of_patch(p);
 }
 
@@ -195,13 +197,16 @@ VM_FN Value outline(Context& cx, const Extent& e) {
     Patch* p = new_indices(cx, e, rows);
     if (!p) return unhandled(R_ARENA);
     const u32 last = p->h - 1;
-    for (u32 r = 1; r < last; r++) {
+    for (u32 r = 1 + lane_of(cx); r < last; r += lanes_of(cx)) {
         set_bit(rows + r * p->words, 0);
         set_bit(rows + r * p->words, p->w - 1);
     }
-    fill_bits(rows, p->w);
-    fill_bits(rows + last * p->words, p->w);
-    p->count = p->h == 1 ? p->w : p->w == 1 ? p->h : 2 * (p->h + p->w) - 4;
+    if (leads(cx)) {
+        fill_bits(rows, p->w);
+        fill_bits(rows + last * p->words, p->w);
+        p->count = p->h == 1 ? p->w : p->w == 1 ? p->h : 2 * (p->h + p->w) - 4;
+    }
+    sync(cx);
     return of_patch(p);
 }
 

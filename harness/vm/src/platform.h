@@ -110,9 +110,9 @@ struct Site {};  // a GPU does not say where it hangs
 struct Site {
     const char* file;
     int line;
+    constexpr Site(const char* in = "", int at = 0) : file(in), line(at) {}
 };
-#define VM_HERE \
-    Site { __builtin_FILE(), __builtin_LINE() }  // as a default argument: where the function is called
+#define VM_HERE Site(__builtin_FILE(), __builtin_LINE())  // as a default argument, unless in braces: where it is called
 #else
 struct Site {};
 #define VM_HERE \

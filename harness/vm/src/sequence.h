@@ -1,13 +1,14 @@
 // Containers in any form: their length and their items.
 #pragma once
 
-#include "value.h"
+#include "lanes.h"
 
 namespace vm {
 
 VM_INLINE Seq* new_seq(Context& cx, u64 n) {
     Seq* seq = static_cast<Seq*>(allocate(cx, sizeof(u64) * 2 + n * sizeof(Value)));
-    if (seq) seq->n = n;
+    if (seq && leads(cx)) seq->n = n;
+    sync(cx);
     return seq;
 }
 

@@ -1,0 +1,86 @@
+// Collectives on 32 emulated lanes, for tests/vm/test_lanes.py: prints what each gives, or how lanes diverged.
+#include <cstdio>
+#include <cstring>
+
+#include "interpreter.h"
+
+using namespace vm;
+
+// Run f(cx) on all lanes; what it returns on each of them.
+template <class F>
+static std::vector<u64> on_lanes(F f) {
+    Warp warp;
+    std::vector<u64> found(VM_LANES);
+    warp.run([&](u32 lane) {
+        Context cx{{nullptr, nullptr, nullptr}, 0, false, lane, VM_LANES};
+        found[lane] = f(cx);
+    });
+    return found;
+}
+
+static void print(const char* name, const std::vector<u64>& found) {
+    std::printf("%s", name);
+    for (const u64 x : found) std::printf(" %llu", static_cast<unsigned long long>(x));
+    std::printf("\n");
+}
+
+static void collectives() {
+    print("of_lane", on_lanes([](Context& cx) { return of_lane(cx, static_cast<u64>(cx.lane) << 40, 7); }));
+    print("sum_of", on_lanes([](Context& cx) { return sum_of(cx, static_cast<u64>(cx.lane)); }));
+    print("union_of", on_lanes([](Context& cx) { return union_of(cx, static_cast<u64>(1) << 2 * cx.lane); }));
+    print("least", on_lanes([](Context& cx) { return least_of_all(cx, static_cast<u64>(100 - cx.lane)); }));
+    print("greatest", on_lanes([](Context& cx) { return greatest_of_all(cx, static_cast<u64>(100 - cx.lane)); }));
+    print("lanes_with", on_lanes([](Context& cx) { return static_cast<u64>(lanes_with(cx, cx.lane % 3 == 0)); }));
+    print("sum_before", on_lanes([](Context& cx) {
+        u32 total = 0;
+        const u32 before = sum_before(cx, cx.lane + 1, total);
+        return static_cast<u64>(total) * 1000 + before;
+    }));
+    print("alone", on_lanes([](Context& cx) {
+        const u64 lanes = alone(cx, [](Context& own) { return static_cast<u64>(own.lanes * 100 + own.lane); });
+        return lanes * 100 + cx.lanes;
+    }));
+    u64 bits = 0, least = 99;
+    u32 count = 0;
+    on_lanes([&](Context& cx) {
+        set_bits(bits, static_cast<u64>(1) << cx.lane);
+        lower_at(least, static_cast<u64>(50 - cx.lane));
+        add_at(count, 2u);
+        return 0;
+    });
+    print("at_once", {bits, least, count});
+}
+
+// Join roots of which another lane has hung the greater below a third run meanwhile: the roots of all three then.
+static void join(u32 low, u32 third) {
+    std::vector<Run> runs(3);
+    for (u32 k = 0; k < 3; k++) runs[k].parent = k;
+    runs[2].parent = third;
+    join_roots(runs.data(), low, 2);
+    for (u32 k = 0; k < 3; k++) std::printf("%u ", shared_root_of(runs.data(), k));
+}
+
+int main(int, char** arguments) {
+    const std::string which = arguments[1];
+    try {
+        if (which == "collectives") collectives();
+        if (which == "join") {
+            join(1, 0);
+            join(0, 1);
+            join(0, 0);
+        }
+        if (which == "another") on_lanes([](Context& cx) {
+            if (cx.lane == 5) sync(cx);  // where the others call another collective
+            return sum_of(cx, static_cast<u64>(1));
+        });
+        if (which == "none") on_lanes([](Context& cx) { return cx.lane == 31 ? 0 : sum_of(cx, static_cast<u64>(1)); });
+        if (which == "once_more") on_lanes([](Context& cx) {
+            for (u32 k = 0; k < 2 + (cx.lane == 9); k++) sync(cx);
+            return 0;
+        });
+    } catch (const std::exception& thrown) {
+        std::printf("%s\n", thrown.what());
+        return 3;
+    }
+    return 0;
+}
