@@ -201,6 +201,11 @@ def test_wrong_units_samples_and_pairs_are_refused():
         with pytest.raises(NativeError, match=f"pair 0: .*{why}"):
             machine.evaluate(units.astype(np.uint32), samples.astype(np.uint32), first.astype(np.uint64), results)
     assert machine.evaluate(one, one, none, 1).status.tolist() == [0]
+    with pytest.raises(NativeError, match="outside"):
+        machine.evaluate(one, one, none, 0)  # the same arrays again, but no room for results
+    machine.clear_samples()
+    with pytest.raises(NativeError, match="no such sample"):
+        machine.evaluate(one, one, none, 1)
 
 
 def test_samples_that_take_much_more_room_than_their_bytes_are_kept():
