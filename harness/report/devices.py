@@ -151,7 +151,7 @@ def _measured(run: Run, mode: str, device: pd.Series[Any], wall: float) -> dict[
 
 
 def opcode_table(run: Run) -> pd.DataFrame:
-    """One row per mode and opcode, over all its devices; the most cycles first.
+    """One row per mode and opcode, over all its devices; the most cycles, or executions, first.
 
     Columns: mode, opcode, instructions (that the compiled units contain; the same on each device, so the most),
     executions, elements, cycles (sums of the devices' counters over the timed blocks), cycles_share and

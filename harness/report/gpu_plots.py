@@ -173,31 +173,35 @@ def device_against_fallback(run: Run) -> Figure:
 
 
 def opcode_costs(run: Run) -> Figure:
-    """The opcodes that take the most of each mode's device cycles: share of cycles, and of executions."""
+    """The opcodes that take the most of a mode's device cycles, or, where none were counted, of its executions."""
     with styled():
         table = opcode_table(run)
-        table = table[table["cycles_share"].notna()]
+        measure = "cycles" if table["cycles_share"].notna().any() else "executions"
+        table = table[table[f"{measure}_share"].notna()]
         if table.empty:
             return empty_figure("Opcodes on the device", "there are no counters of a device")
         mode = str(table["mode"].iloc[0])
         top = table[table["mode"] == mode].head(MOST_OPCODES)
         figure, axes = row_figure([shorten(printable(opcode), 32) for opcode in top["opcode"]], 0.34)
         y = np.arange(len(top))
-        shares = 100 * top["cycles_share"].to_numpy(dtype=float)
-        axes.barh(y - 0.18, shares, height=0.34, color=mode_colour(mode), label="cycles")
-        axes.barh(y + 0.18, 100 * top["executions_share"].to_numpy(dtype=float), height=0.34, color=FAINT,
-                  label="executions")  # fmt: skip
+        both = measure == "cycles"
+        shares = 100 * top[f"{measure}_share"].to_numpy(dtype=float)
+        axes.barh(y - 0.18 * both, shares, height=0.34 if both else 0.6, color=mode_colour(mode), label=measure)
+        if both:
+            executed = 100 * top["executions_share"].to_numpy(dtype=float)
+            axes.barh(y + 0.18, executed, height=0.34, color=FAINT, label="executions")
+            axes.legend(loc="lower right")
+        drawn = top[[f"{measure}_share", "executions_share"]].astype(float).max(axis=1)
         for position, (_, row) in enumerate(top.iterrows()):
-            end = 100 * max(row["cycles_share"], row["executions_share"])
-            text = f"{percent(row['cycles_share'])}, {count(row['executions'])} executions"
-            axes.annotate(text, (end, position), (5, 0), textcoords="offset points", va="center", fontsize=8)
-        greatest = float(top[["cycles_share", "executions_share"]].max().max())
-        axes.set_xlim(0, 100 * greatest * 1.6)
+            text = f"{percent(row[f'{measure}_share'])}, {count(row['executions'])} executions"
+            axes.annotate(text, (100 * drawn.iloc[position], position), (5, 0), textcoords="offset points", va="center",
+                          fontsize=8)  # fmt: skip
+        axes.set_xlim(0, 100 * float(drawn.max()) * 1.6)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}%"))
-        axes.set_xlabel(f"share of all on the devices in {printable(mode)}")
-        axes.legend(loc="lower right")
-        first = top.iloc[0]
-        figure_title(figure, f"{printable(first['opcode'])} takes {percent(first['cycles_share'])} of the cycles")
+        axes.set_xlabel(f"share of all {'' if both else 'executions '}on the devices in {printable(mode)}")
+        first, verb = top.iloc[0], "takes" if both else "is"
+        of = f"{percent(first[f'{measure}_share'])} of the {measure}"
+        figure_title(figure, f"{printable(first['opcode'])} {verb} {of}")
         return figure
 
 

@@ -184,6 +184,6 @@ def _opcodes(run: Run) -> Html:
                          ("n", "cycles"), ("n", "share of cycles"))  # fmt: skip
     return join(
         tag("p", said),
-        data_table("Opcodes on the devices, most cycles first", [tag("tr", *heads)], rows, name="opcode-table",
-                   tall=True, sortable=True),
+        data_table("Opcodes on the devices, most cycles or executions first", [tag("tr", *heads)], rows,
+                   name="opcode-table", tall=True, sortable=True),
     )  # fmt: skip

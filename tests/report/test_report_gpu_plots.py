@@ -78,6 +78,15 @@ def test_opcodes_by_cycles_and_by_executions(gpu_folder):
     assert figure.get_suptitle() == "shift takes 81.8% of the cycles"
 
 
+def test_opcodes_whose_cycles_nobody_counted_are_shown_by_executions(gpu_folder):
+    path = gpu_folder / "opcodes.parquet"
+    nothing = pd.array([None] * 6, "Int64")
+    pd.read_parquet(path).assign(elements=nothing, cycles=nothing).to_parquet(path)
+    figure = opcode_costs(load_run(gpu_folder))
+    assert [bar.get_width() for bar in figure.axes[0].patches] == pytest.approx([75, 25, 0])
+    assert figure.get_suptitle() == "shift is 75.0% of the executions"
+
+
 @pytest.mark.parametrize("name", GPU_PLOTS)
 def test_every_plot_says_what_is_missing(folder, name):
     assert any(text.startswith("Not measured:") for text in texts(GPU_PLOTS[name](load_run(folder))))
