@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from time import perf_counter, process_time
 
 import numpy as np
@@ -86,6 +86,12 @@ class NativeMode:
         if found.status[k] == FAILED:
             return Outcome(evaluation, status, _IN_MACHINE, equal, None, seconds)
         return Outcome(evaluation, status, None, equal, digest_of(found.output(k)), seconds)
+
+    def restore(self, fell_back: Mapping[int, str]) -> None:
+        """See ``Restorable``."""
+        self._left = dict(fell_back)
+        if self._left:
+            self._pool = WorkerPool(self._job, self.workers)
 
     def prepare(self, costs: Sequence[float], excluded: frozenset[int]) -> None:
         """See ``Mode``."""
