@@ -155,13 +155,18 @@ def _in_folder(config: Config, folder: Path) -> Config:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from harness.run.runner import execute, prepare  # noqa: PLC0415 - as quick to start as can be
+    from harness.run.interrupts import EndAtOnce  # noqa: PLC0415 - as quick to start as can be
+    from harness.run.journal import resume_command  # noqa: PLC0415
+    from harness.run.runner import execute, prepare  # noqa: PLC0415
 
     config = _config(arguments)
     prepared = prepare(config)
     folder = _folder(config)
     try:
         execute(_in_folder(config, folder), prepared)
+    except EndAtOnce:
+        print(f"\nstopped at once; what was finished is safe: {resume_command(folder)}", file=sys.stderr)
+        return INTERRUPTED
     except KeyboardInterrupt:
         return _interrupted(folder)
     return _conclude(folder)

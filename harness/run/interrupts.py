@@ -15,6 +15,10 @@ class OutOfTime(KeyboardInterrupt):
     """The time is over. It ends what Ctrl-C ends."""
 
 
+class EndAtOnce(KeyboardInterrupt):
+    """Ctrl-C came a second time: what is not finished is not waited for, nor is a report."""
+
+
 class Interrupts:
     """Within this context, SIGINT waits for the end of what is ``held``; a second one waits for nothing.
 
@@ -68,7 +72,9 @@ class Interrupts:
             self._waiting = OutOfTime
             return
         self.count += 1
-        if self._depth and self.count == 1:
+        if self.count > 1:
+            raise EndAtOnce
+        if self._depth:
             self._waiting = self._waiting or True
         else:
             self._previous(signum, frame)
