@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from time import perf_counter
 
-_REPORT_S = 15.0  # writing the report takes some 5 s, and twice that where other work goes on
-_REPORT_SHARE = 0.25  # of the budget at most, where that is short
+_REPORT_S = 30.0  # writing the report takes 3 to 6 s, the notebook writes it twice, and other work may go on
+_REPORT_SHARE = 0.01  # of a long budget, whose run has more to report
+_MOST_SHARE = 0.3  # of one that is short
+_LEAST_S = 2.0  # for saying what is skipped, where nothing is left
 MARGIN = 1.2
 """By which a thing may take longer than the last of its kind."""
 
@@ -25,7 +27,7 @@ class Budget:
         if seconds is None:
             self._end = self._latest = math.inf
         else:
-            kept = min(_REPORT_S, _REPORT_SHARE * seconds)
+            kept = min(max(_REPORT_S, _REPORT_SHARE * seconds), _MOST_SHARE * seconds)
             self._end = perf_counter() - spent_s + seconds - kept
             self._latest = self._end + kept / 3
 
@@ -35,7 +37,7 @@ class Budget:
 
     def latest(self) -> float:
         """Return the seconds after which what is still under way has to be broken off; infinite without a budget."""
-        return self._latest - perf_counter()
+        return max(self._latest - perf_counter(), _LEAST_S)
 
     def allows(self, seconds: float) -> bool:
         """Whether something that takes so long, roughly, would be done in time."""

@@ -28,19 +28,13 @@ class Interrupts:
         count: how many came from outside.
     """
 
-    def __init__(self, latest_s: float = math.inf) -> None:
-        """Watch nothing yet.
-
-        Args:
-            latest_s: seconds after which ``OutOfTime`` is raised.
-        """
+    def __init__(self) -> None:
         self.count = 0
         self._depth = 0
         self._waiting: type[OutOfTime] | bool = False
         self._previous: Any = None
         self._installed = False
-        self._ringing = False
-        self._timer = threading.Timer(max(latest_s, 0.0), self._ring) if latest_s < math.inf else None
+        self._limited = self._ringing = False
 
     def __enter__(self) -> Self:
         self._previous = signal.getsignal(signal.SIGINT)
@@ -48,16 +42,28 @@ class Interrupts:
         if threading.current_thread() is threading.main_thread() and callable(self._previous):
             signal.signal(signal.SIGINT, self._handle)
             self._installed = True
-            if self._timer is not None:
-                self._timer.daemon = True
-                self._timer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         if self._installed:
             signal.signal(signal.SIGINT, self._previous)
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """Raise ``OutOfTime`` in this context once that many seconds are over; in the main thread only."""
+        if not self._installed or math.isinf(seconds):
+            yield
+            return
+        timer = threading.Timer(max(seconds, 0.0), self._ring)
+        timer.daemon = True
+        self._limited = True
+        timer.start()
+        try:
+            yield
+        finally:
+            self._limited = False
+            timer.cancel()
+            timer.join()  # so that no signal of it comes after this
 
     def _ring(self) -> None:
         # A signal and not an exception in a thread, so that calls into the virtual machine end, too.
@@ -67,9 +73,10 @@ class Interrupts:
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         if self._ringing:
             self._ringing = False
-            if not self._depth:
+            if self._limited and self._depth:
+                self._waiting = OutOfTime
+            elif self._limited:
                 raise OutOfTime
-            self._waiting = OutOfTime
             return
         self.count += 1
         if self.count > 1:

@@ -122,7 +122,7 @@ def execute(config: Config, prepared: Prepared) -> Path:
     """
     budget = Budget(config.time_budget_s, prepared.seconds)
     folder = RunFolder(Path(config.resume)) if config.resume is not None else new_folder(config)
-    with locked(folder.path), Interrupts(budget.latest()) as interrupts:
+    with locked(folder.path), Interrupts() as interrupts:
         if config.resume is None:
             folder.refuse_run()  # it was looked at before, when another process might have been about to begin
         elif is_complete(folder.path):
@@ -173,8 +173,9 @@ def _finish(session: Session, prepared: Prepared) -> None:
     """Measure what is missing, and say how that ended."""
     status, error = "failed", None
     try:
-        session.sampler.start(session.clock)
-        _measure(session, prepared)
+        with session.interrupts.limited(session.budget.latest()):
+            session.sampler.start(session.clock)
+            _measure(session, prepared)
         status = "complete"
     except OutOfTime:  # in the middle of something that took far longer than it looked like
         status = "interrupted"

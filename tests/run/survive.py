@@ -19,6 +19,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from harness.config import read_config
+from harness.run.resume import resumed_config
+from harness.run.runner import execute, prepare
+
 GRIDS = ([[1, 2], [3, 4]], [[0, 0, 5], [0, 5, 0], [5, 0, 0]])
 TASKS = ("turn", "sleep", "fail", "hang")
 SOURCE = """
@@ -86,6 +90,18 @@ def do(*words: object, code: int = 0, **options: object) -> tuple[str, str]:
         kill(process)
     assert process.returncode == code, f"{words}: {process.returncode}\n{out}\n{errors}"
     return out, errors
+
+
+def run_here(config: Path, folder: Path, **changes: object) -> Path:
+    """Do a run in this process, without its report."""
+    settings = read_config(config, {**changes, "run_dir": str(folder)})
+    return execute(settings, prepare(settings))
+
+
+def resume_here(folder: Path, **changes: object) -> Path:
+    """Continue a run in this process, without its report."""
+    settings = resumed_config(folder, changes)
+    return execute(settings, prepare(settings))
 
 
 def kill(process: subprocess.Popen[str]) -> None:

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from survive import differences, journal, torture, write_run
+from survive import differences, journal, resume_here, run_here, torture, write_run
 
-from harness.config import Config, read_config
 from harness.report import load_run, report_markdown
 from harness.run import journal as journal_module
-from harness.run.resume import resumed_config
-from harness.run.runner import close_abandoned, execute, prepare
+from harness.run.runner import close_abandoned
 
 
 def test_runs_that_are_killed_and_continued_are_as_an_undisturbed_one(tmp_path):
@@ -28,17 +26,8 @@ class Death(BaseException):
 
 
 @pytest.fixture
-def config(tmp_path) -> Config:
-    return read_config(write_run(tmp_path, blocks=2, modes="sequential, native_cpu"))
-
-
-def run(config: Config, folder: Path) -> Path:
-    return execute(config.model_copy(update={"run_dir": str(folder)}), prepare(config))
-
-
-def resume(folder: Path) -> Path:
-    config = resumed_config(folder, {})
-    return execute(config, prepare(config))
+def config(tmp_path) -> Path:
+    return write_run(tmp_path, blocks=2, modes="sequential, native_cpu")
 
 
 def dying(monkeypatch, at: int, *, after: bool) -> Callable[[], list[str]]:
@@ -58,10 +47,10 @@ def dying(monkeypatch, at: int, *, after: bool) -> Callable[[], list[str]]:
 
 
 def test_a_run_that_dies_at_any_of_its_writes_goes_on_from_there(config, tmp_path, monkeypatch):
-    whole = run(config, tmp_path / "whole")
+    whole = run_here(config, tmp_path / "whole")
     with monkeypatch.context() as patch:
         asked = dying(patch, 10**9, after=False)
-        run(config, tmp_path / "counted")
+        run_here(config, tmp_path / "counted")
         writes = list(asked())
     assert {"00000-session.json", "run.json", "evaluations.parquet", "blocks.parquet"} <= set(writes)
     assert not (whole / "journal").exists()
@@ -73,14 +62,12 @@ def test_a_run_that_dies_at_any_of_its_writes_goes_on_from_there(config, tmp_pat
         with monkeypatch.context() as patch:
             dying(patch, at, after=after)
             with pytest.raises(Death):
-                run(config, folder)
+                run_here(config, folder)
         kept = journal(folder)
         if not (folder / "config.yaml").exists():
-            run(config, folder)  # it was ended before it began
-        elif (folder / "run.json").exists() and json.loads((folder / "run.json").read_text())["status"] == "complete":
-            pass
+            run_here(config, folder)  # it was ended before it began
         else:
-            resume(folder)
+            resume_here(folder)
         sessions = json.loads((folder / "run.json").read_text())["sessions"]
         assert len(sessions) == (2 if kept and at < len(writes) else 1), writes[at - 1]
         assert differences(whole, folder) == [], writes[at - 1]
@@ -92,11 +79,11 @@ def test_a_run_that_was_killed_between_a_block_and_its_tables_has_a_report_with_
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
         asked = dying(patch, 10**9, after=False)
-        run(config, tmp_path / "counted")
+        run_here(config, tmp_path / "counted")
         at = [n for n, name in enumerate(asked(), start=1) if name.endswith("-block.json")][2]
         dying(patch, at, after=True)
         with pytest.raises(Death):
-            run(config, folder)
+            run_here(config, folder)
     assert len(pd.read_parquet(folder / "blocks.parquet")) == 2
     close_abandoned(folder)
     found = load_run(folder)
@@ -104,7 +91,7 @@ def test_a_run_that_was_killed_between_a_block_and_its_tables_has_a_report_with_
     assert len(found.blocks) == 3
     assert len(found.timings.groupby(["mode", "block"])) == 3
     assert len(found.accuracy.groupby(["mode", "block"])) == 3
-    resume(folder)
+    resume_here(folder)
     text = report_markdown(load_run(folder))
     assert "resumed once" in text
     assert "with 3 timed blocks done, from block 1 of native\\_cpu" in text or "block 1 of native_cpu" in text

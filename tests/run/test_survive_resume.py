@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
-from survive import differences, do, journal, kill, start, status, write_run
+from survive import differences, do, journal, kill, resume_here, run_here, start, status, write_run
 
 from harness.cli import main
 from harness.config import ConfigError, read_config
@@ -22,7 +22,6 @@ from harness.notebook import config_from_parameters, executed_path
 from harness.run import journal as journal_module
 from harness.run.lock import FolderInUse, locked
 from harness.run.resume import ResumeRefused, resumed_config
-from harness.run.runner import execute, prepare
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +135,7 @@ def test_what_is_complete_stays_as_it_is(again):
     out, _ = do("run", "--resume", again)
     assert "sequential" in out
     before = {path: path.read_bytes() for path in again.glob("*.parquet")} | {0: (again / "run.json").read_bytes()}
-    do("run", "--resume", again)
+    resume_here(again)
     after = {path: path.read_bytes() for path in again.glob("*.parquet")} | {0: (again / "run.json").read_bytes()}
     assert after == before
     state = json.loads((again / "run.json").read_text())
@@ -187,7 +186,7 @@ def test_runs_of_one_name_at_the_same_time_do_not_touch_each_other(tmp_path):
 
 
 def test_ctrl_c_while_a_block_is_written_down_waits_until_it_is(tmp_path, monkeypatch):
-    config = read_config(write_run(tmp_path, blocks=4, modes="sequential"))
+    config = write_run(tmp_path, blocks=4, modes="sequential")
     write = journal_module.write_atomic
 
     def write_and_interrupt(path: Path, data: bytes | str) -> None:
@@ -198,15 +197,14 @@ def test_ctrl_c_while_a_block_is_written_down_waits_until_it_is(tmp_path, monkey
     monkeypatch.setattr(journal_module, "write_atomic", write_and_interrupt)
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        execute(config.model_copy(update={"run_dir": str(folder)}), prepare(config))
+        run_here(config, folder)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert status(folder) == "interrupted"
     assert max(journal(folder)) == "00004-block.json"
     for name in ("blocks", "timings", "accuracy"):
         assert set(pd.read_parquet(folder / f"{name}.parquet").block) == {0, 1, 2}
     monkeypatch.undo()
-    config = resumed_config(folder, {})
-    execute(config, prepare(config))
+    resume_here(folder)
     assert status(folder) == "complete"
     assert list(pd.read_parquet(folder / "blocks.parquet").block) == [0, 1, 2, 3]
 
@@ -228,7 +226,7 @@ def test_ctrl_c_twice_ends_at_once_and_the_run_can_be_continued(tmp_path):
     assert "Dashboard" not in out  # no report: it was not waited for
     kept = journal(tmp_path / "run")
     assert len(kept) >= 8
-    do("run", "--resume", tmp_path / "run")
+    resume_here(tmp_path / "run")
     assert status(tmp_path / "run") == "complete"
     assert (pd.read_parquet(tmp_path / "run" / "blocks.parquet").groupby("mode").size() == 40).all()
 
@@ -262,7 +260,7 @@ def test_a_clock_that_jumps_touches_no_duration(tmp_path):
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "jumps.c", "-ldl"], check=True)
     environment = {**os.environ, "LD_PRELOAD": str(library)}
     config = write_run(tmp_path, blocks=4)
-    do("run", config, "--out", tmp_path / "whole")
+    run_here(config, tmp_path / "whole")
     kill_after(tmp_path, config, "00008-block.json", env=environment)
     do("run", "--resume", tmp_path / "run", env=environment)
     state = json.loads((tmp_path / "run" / "run.json").read_text())
