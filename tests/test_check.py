@@ -92,7 +92,7 @@ def test_an_engine_that_is_not_there_is_skipped_and_stands_for_no_other(checked)
     code, result, text = checked
     engine = result["engines"]["parallel_gpu"]
     assert engine.keys() >= ENGINE_FIELDS
-    assert "virtual machine" in engine["skipped"]
+    assert "CUDA" in engine["skipped"]
     assert engine["evaluations"] == engine["equal"] == 0
     assert engine["seconds"] is engine["evaluations_per_s"] is None
     assert code == 1

@@ -136,7 +136,7 @@ def test_words_that_are_no_command(capsys, words):
 
 
 def test_every_command_has_help(capsys):
-    for command in ("run", "notebook", "check", "report", "verify", "doctor", "generate"):
+    for command in ("run", "notebook", "check", "report", "verify", "compare", "dashboard", "doctor", "generate"):
         with pytest.raises(SystemExit) as left:
             main([command, "--help"])
         assert left.value.code == 0

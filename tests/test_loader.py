@@ -349,6 +349,18 @@ def test_the_names_that_are_ours():
     assert set(OUR_MODULES) == {"dsl", "pile", "constants", "arc_types", "harness.dsl"}
 
 
+def test_a_program_of_a_package_is_there_or_not_once(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.py").write_text(f"def solve_{name}(I):\n    return I\n")
+    programs, rejected = load_programs([f"{tmp_path}:solve_b"])
+    assert [program.name for program in programs] == ["solve_b"]
+    assert rejected == []
+    programs, rejected = load_programs([f"{tmp_path}:solve_c"])
+    assert programs == []
+    assert [(row.module, row.status) for row in rejected] == [(str(tmp_path), "no_program")]
+    assert "nearest: solve_" in rejected[0].detail
+
+
 def test_a_program_knows_the_files_that_were_executed_for_it(tmp_path):
     write(tmp_path, mine="from other import *\ndef solve_a(I):\n    return turned(I)\n")
     write(tmp_path, other="from dsl import *\ndef turned(grid):\n    return rot90(grid)\n", third="x = 1\n")

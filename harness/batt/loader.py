@@ -97,22 +97,26 @@ def load_programs(
         except LoadError as error:
             rejected.append(Rejected(target, only or "", "import_failed", str(error)))
             continue
+        known: list[str] = []
+        is_there = only is None
         for name, path in files:
             try:
                 module = execute(path, name, namespace)
             except LoadError as error:
                 rejected.append(Rejected(name, "", "import_failed", str(error)))
+                is_there = True  # or it may be: that is what is to be mended first
                 continue
             found, odd = programs_in(module, name)
             if only is not None:
-                known = [program.name for program in found]
+                known += [program.name for program in found]
                 found, odd = [p for p in found if p.name == only], [r for r in odd if r.name == only]
-                if not found and not odd:
-                    odd = [Rejected(name, only, "no_program", f"no program {only!r} in it{nearest(only, known)}")]
+                is_there = is_there or bool(found or odd)
             elif not found and not odd:
                 odd = [Rejected(name, "", "no_program", "it defines no solve_<task>, verify_<task> or batt function")]
             programs |= {(program.module, program.name): program for program in found}
             rejected += odd
+        if not is_there and only is not None:
+            rejected.append(Rejected(target, only, "no_program", f"no program {only!r} in it{nearest(only, known)}"))
     return list(programs.values()), rejected
 
 

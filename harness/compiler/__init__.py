@@ -4,7 +4,7 @@ from harness.compiler.assemble import ProgramResult, Unit, compile_unit
 from harness.compiler.disassemble import disassemble
 from harness.compiler.errors import Untraceable
 from harness.compiler.interpret import FAIL, interpret
-from harness.compiler.tracing import Trace, trace
+from harness.compiler.tracing import Trace, trace, trace_function
 
 __all__ = [
     "FAIL",
@@ -16,4 +16,5 @@ __all__ = [
     "disassemble",
     "interpret",
     "trace",
+    "trace_function",
 ]

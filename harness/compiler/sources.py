@@ -9,6 +9,7 @@ from __future__ import annotations
 import _weakrefset
 import ast
 import gc
+import linecache
 import signal
 import sys
 import weakref
@@ -64,23 +65,34 @@ class _Source:
 
 
 def _read(filename: str) -> _Source:
-    """Read a source file, or take it from the cache.
+    """Read a source file, or a cell of a notebook, or take it from the cache.
 
     Raises:
         Untraceable: if there is none.
     """
     try:
-        path = Path(filename)
-        return _parse(path, path.stat().st_mtime_ns)
+        try:
+            path = Path(filename)
+            return _parse_file(path, path.stat().st_mtime_ns)
+        except FileNotFoundError:
+            lines = linecache.getlines(filename)  # a cell is no file: IPython puts it there
+            if not lines:
+                raise
+            return _parse("".join(lines).encode())
     except (OSError, SyntaxError, ValueError) as error:
         raise Untraceable(f"its source cannot be read: {error}", filename) from error
 
 
 @lru_cache(maxsize=64)
-def _parse(path: Path, _changed_ns: int) -> _Source:
+def _parse_file(path: Path, _changed_ns: int) -> _Source:
+    return _parse(path.read_bytes())
+
+
+@lru_cache(maxsize=64)
+def _parse(source: bytes) -> _Source:
     offences: list[tuple[int, str]] = []
     sets: set[Span] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(ast.parse(source)):
         if type(node) in _STATEMENTS:
             offences.append((node.lineno, _STATEMENTS[type(node)]))  # type: ignore[attr-defined]
         elif isinstance(node, ast.Compare):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
+from threading import get_ident
 from typing import Any
 
 from harness.compiler.ir import Graph, Node, Region
@@ -72,11 +73,13 @@ class Tracer:
 
     Attributes:
         graph: what is recorded.
+        thread: the thread that traces.
         failing: nodes that are certain to fail.
     """
 
     def __init__(self, inputs: int) -> None:
         self.graph = Graph(inputs)
+        self.thread = get_ident()
         self.failing: set[Node] = set()
         self._calls = 0
 
@@ -198,6 +201,12 @@ def _element_key(value: Any) -> tuple[Any, ...]:
 
 tracers: list[Tracer] = []
 """The one that records, last; empty while no program is traced."""
+
+
+def is_tracing() -> bool:
+    """Whether the thread that asks is tracing."""
+    own = get_ident()
+    return any(tracer.thread == own for tracer in tracers)
 
 
 def forgiving(attempt: Callable[[], Any]) -> tuple[bool, Any]:

@@ -114,28 +114,49 @@ def trace(program: Program) -> Trace:
     """
     with _lock:
         function = _twin(program)
-        tracer = Tracer(INPUTS[program.kind])
-        symbols = [Symbol(node) for node in tracer.graph.root.params]
-        texts = (Text("task_id"), Text("log_path"))
-        arguments = (texts[0], *symbols, texts[1]) if program.kind == "batt" else tuple(symbols)
-        opaque.refusals.clear()
-        tracers.append(tracer)
-        try:
-            returned = _run(function, arguments)
-            results: dict[Node, int] = {}
-            if program.kind == "solver":
-                template: Any = _slot(tracer, returned, results)
-            else:
-                template = _template(tracer, returned, results)
-        except Untraceable as error:
-            code = getattr(function, "__code__", None)
-            if error.file or code is None:
-                raise
-            raise Untraceable(error.what, code.co_filename, code.co_firstlineno) from None
-        finally:
-            tracers.pop()
-            tracer.graph.root.open = False
-        return Trace(program.name, program.module, program.kind, tracer.graph, tuple(results), template)
+        graph, results, template = _record(function, program.kind, INPUTS[program.kind])
+        return Trace(program.name, program.module, program.kind, graph, results, template)
+
+
+def trace_function(function: Callable[..., Any], inputs: int, name: str) -> Trace:
+    """Trace a function of so many values that returns one.
+
+    Args:
+        function: calls primitives of ``TRACING_NAMESPACE``.
+        inputs: how many arguments it is called with.
+        name: of the trace.
+
+    Raises:
+        Untraceable: as ``trace`` does.
+    """
+    with _lock:
+        return Trace(name, "", "solver", *_record(function, "solver", inputs))
+
+
+def _record(function: Callable[..., Any], kind: ProgramKind, inputs: int) -> tuple[Graph, tuple[Node, ...], Any]:
+    """Call a function with symbols; return what it did, the nodes of what it returned, and the template."""
+    tracer = Tracer(inputs)
+    symbols = [Symbol(node) for node in tracer.graph.root.params]
+    texts = (Text("task_id"), Text("log_path"))
+    arguments = (texts[0], *symbols, texts[1]) if kind == "batt" else tuple(symbols)
+    opaque.refusals.clear()
+    tracers.append(tracer)
+    try:
+        returned = _run(function, arguments)
+        results: dict[Node, int] = {}
+        if kind == "solver":
+            template: Any = _slot(tracer, returned, results)
+        else:
+            template = _template(tracer, returned, results)
+    except Untraceable as error:
+        code = getattr(function, "__code__", None)
+        if error.file or code is None:
+            raise
+        raise Untraceable(error.what, code.co_filename, code.co_firstlineno) from None
+    finally:
+        tracers.pop()
+        tracer.graph.root.open = False
+    return tracer.graph, tuple(results), template
 
 
 def _run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

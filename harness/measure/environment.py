@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import platform
 import subprocess
@@ -129,9 +130,16 @@ def _gpu(number: int) -> dict[str, Any]:
     return {**facts, "unknown": unknown}
 
 
-def git_state() -> dict[str, Any]:
-    """Return the ``commit`` of the checkout that this package runs from, and whether it is ``dirty``; None if none."""
-    folder = Path(__file__).parent
+def git_state(folder: Path | None = None) -> dict[str, Any]:
+    """Return the ``commit`` of a checkout, and whether it is ``dirty``; None if there is none.
+
+    Args:
+        folder: of the checkout; if None, that which this package runs from, or which its wheel was built from.
+    """
+    built = Path(harness.__file__).parent / "_build.json"
+    if folder is None and built.is_file():
+        return dict(json.loads(built.read_text(encoding="utf-8")))
+    folder = folder or Path(__file__).parent
 
     def ask(*words: str) -> str:
         return subprocess.run(("git", *words), cwd=folder, capture_output=True, text=True, check=True).stdout.strip()

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
+from harness.report.devices import device_modes, device_share, has_device_data, utilization
+from harness.report.elements import (
+    DASH,
+    NAME_LENGTH,
+    badge,
+    bar,
+    cell,
+    column_heads,
+    data_table,
+    filter_bar,
+    mode_name,
+)
 from harness.report.fallbacks import fell_back_text
 from harness.report.format import (
     bounds,
@@ -25,9 +36,11 @@ from harness.report.format import (
     speedup,
 )
 from harness.report.frames import BASELINE, Run
+from harness.report.gpu_plots import GPU_PLOTS
 from harness.report.markup import Html, join, markup, tag
-from harness.report.page import SCRIPT, STYLE
+from harness.report.page import render_page
 from harness.report.plots import PLOTS
+from harness.report.proof import checks_section, devices_section, gpu_findings
 from harness.report.style import mode_colour
 from harness.report.svg import svg_fragment
 from harness.report.tables import (
@@ -50,20 +63,18 @@ from harness.report.text import (
     reproduce_command,
 )
 from harness.report.verdict import cautions, findings, idle_modes, programs_line
-from harness.report.verify import checks, checks_table, headline
-from harness.report.verify_evidence import NOT_REACHED
+from harness.report.verify import checks, headline, overall
 
-DASH = "\N{EN DASH}"
 # The most bytes of a page, and the most rows of its long tables; the data files hold every row.
 MOST_BYTES = 2_000_000
 MOST_PROGRAMS = 1000
 MOST_PROBLEMS = 300
 ERROR_LENGTH = 400
-NAME_LENGTH = 120
 
 SECTIONS = {
     "checks": "Checks",
     "modes": "Modes",
+    "gpu": "GPU",
     "plots": "Plots",
     "programs": "Programs",
     "primitives": "Primitives",
@@ -78,6 +89,12 @@ CAPTIONS = {
     "time_per_family": "Self time of the primitives, from an instrumented pass of its own; shares carry over, seconds "
     "do not.",
     "timings_by_block": "Every timed block. A trend means that the machine was not in a steady state.",
+    "block_distribution": "Every raw timing: a dot per block, the first on top. The wider they spread, the less a "
+    "small difference means.",
+    "gpu_timeline": "NVML samples of each device; the strip on top, and the shades, are the timed blocks in the "
+    "colours of their modes. Gaps are what the driver did not report.",
+    "device_against_fallback": "What a mode could not do itself, the reference did, and it counts as the mode's time.",
+    "opcode_costs": "Counted by the device in its own memory, over the timed blocks.",
 }
 
 
@@ -87,51 +104,27 @@ def render_dashboard(run: Run) -> str:
     It has less than ``MOST_BYTES`` bytes in UTF-8: where long names would make it longer, it lists fewer rows.
     """
     bodies = {
-        "checks": _checks(run),
+        "checks": checks_section(run),
         "modes": _modes(run),
-        "plots": _plots(run),
+        "gpu": _gpu(run),
+        "plots": tag("div", *_figures(run, PLOTS), class_="plots"),
         "primitives": _primitives(run),
         "environment": _environment(run),
         "reproduce": _reproduce(run),
     }
-    header = _header(run)
+    header, version = _header(run), printable(run.environment.get("harness_version") or "")
     for shrink in (1, 4, 16):
         bodies["programs"] = _programs(run, MOST_PROGRAMS // shrink)
         bodies["problems"] = _problems(run, MOST_PROBLEMS // shrink)
-        page = _page(run, header, bodies)
+        page = render_page(
+            f"{run.name}: ARC-DSL benchmark",
+            header,
+            [(key, title, bodies[key]) for key, title in SECTIONS.items()],
+            f"Written by arc-dsl-harness {version} from the data files beside this page.",
+        )
         if len(page.encode()) < MOST_BYTES:
             break
     return page
-
-
-def _page(run: Run, header: Html, bodies: dict[str, Html]) -> str:
-    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    # The policy lets no other script run than ours, and nothing be fetched.
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("link", rel="icon", href="data:,"),
-        tag("title", f"{run.name}: ARC-DSL benchmark"),
-        tag("style", Html(STYLE)),
-    )
-    links = [tag("li", tag("a", title, href=f"#{key}")) for key, title in SECTIONS.items()]
-    sections = [
-        tag("section", tag("h2", title, id=key), bodies[key], aria_labelledby=key) for key, title in SECTIONS.items()
-    ]
-    version = run.environment.get("harness_version", "")
-    body = tag(
-        "body",
-        tag("a", "Skip to the results", class_="skip", href="#modes"),
-        header,
-        tag("nav", tag("ul", *links), aria_label="Sections"),
-        tag("main", *sections),
-        tag("footer", f"Written by arc-dsl-harness {version} from the data files beside this page."),
-        tag("script", Html(SCRIPT)),
-    )
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
 
 def _header(run: Run) -> Html:
@@ -141,8 +134,11 @@ def _header(run: Run) -> Html:
         times.append(f"{duration(sum(run.phase_seconds.values()))} of work")
     verdict = [
         tag("li", tag("span", finding.level, class_=f"badge {finding.level}"), tag("span", finding.text))
-        for finding in findings(run)
+        for finding in [*gpu_findings(run), *findings(run)]
     ]
+    found = checks(run)
+    said = tag("span", f"Checked from what was measured: {headline(run, found)}.")
+    verdict.insert(0, tag("li", badge(overall(found)), said))
     verdict.append(tag("li", tag("span", programs_line(run), class_="soft")))
     return tag(
         "header",
@@ -176,6 +172,9 @@ def _tiles(run: Run) -> Html:
         facts.append(("equal to reference", agreement_text(row)))
         if not is_missing(row["fell_back"]):
             facts.append(("fell back to reference", fell_back_text(row).partition(":")[0]))
+        if row["mode"] in device_modes(run):
+            facts.append(("done by devices", percent(device_share(run, row["mode"]))))
+            facts.append(("GPU busy (NVML)", percent(utilization(run, row["mode"]))))
         listed = [part for name, text in facts for part in (tag("dt", name), tag("dd", text))]
         big = tag("div", number(row["evaluations_per_s"]), " ", tag("small", "evaluations/s"), class_="big")
         style = f"--mode:{mode_colour(row['mode'])}"
@@ -197,45 +196,6 @@ def _range_text(row: pd.Series[Any], name: str, unit: str = "") -> str:
     return "none: one block" if texts is None else f"{texts[1]}{unit} to {texts[2]}{unit}"
 
 
-def _cell(value: Any, text: str | Html) -> Html:
-    """A right-aligned cell that sorts by ``value``."""
-    if is_missing(value):
-        return tag("td", tag("span", DASH, class_="none", title="not measured"), class_="n")
-    return tag("td", text, class_="n", data_v=f"{float(value):.9g}")
-
-
-def _head(*columns: str | tuple[str, str]) -> list[Html]:
-    """Column heads; a pair is (class, text)."""
-    return [
-        tag("th", column, scope="col")
-        if isinstance(column, str)
-        else tag("th", column[1], scope="col", class_=column[0])
-        for column in columns
-    ]
-
-
-def _table(
-    caption: str, heads: Sequence[Html], rows: Iterable[Html], *, name: str, tall: bool = False, sortable: bool = False
-) -> Html:
-    table = tag(
-        "table",
-        tag("caption", tag("span", caption)),
-        tag("thead", *heads),
-        tag("tbody", *rows),
-        id=name,
-        class_="sortable" if sortable else None,
-    )
-    # A box that scrolls must be reachable by keyboard, and then needs a name.
-    return tag(
-        "div", table, class_="scroll tall" if tall else "scroll", tabindex="0", role="region", aria_label=caption
-    )
-
-
-def _mode_name(mode: str) -> Html:
-    swatch = tag("span", class_="swatch", style=f"--mode:{mode_colour(mode)}")
-    return tag("span", swatch, shorten(printable(mode), NAME_LENGTH), class_="mode")
-
-
 def _with_range(row: pd.Series[Any], name: str, text: str, unit: str = "") -> Html:
     if is_missing(row[f"{name}_low"]):
         return markup(text)
@@ -247,25 +207,8 @@ def _speedup(row: pd.Series[Any]) -> Html:
     return _with_range(row, "speedup", text, "x")
 
 
-def _checks(run: Run) -> Html:
-    found = checks(run)
-    badges = {"pass": "good", "fail": "bad", "unproven": "unclear", NOT_REACHED: "soft", "skipped": "soft"}
-    rows = []
-    for row in checks_table(run, found).to_dict("records"):
-        verdict = tag("span", row["verdict"], class_=f"badge {badges[row['verdict']]}")
-        names = [tag("td", row["mode"]), tag("th", row["check"], scope="row")]
-        texts = [tag("td", shorten(row[key], NAME_LENGTH)) for key in ("value", "threshold")]
-        meaning = tag("td", shorten(row["meaning"], ERROR_LENGTH), class_="wrap")
-        rows.append(tag("tr", tag("td", verdict), *names, *texts, meaning))
-    heads = _head("verdict", "mode", "check", "value", "threshold", "meaning")
-    return join(
-        tag("p", f"Verdict: {headline(run, found)}"),
-        _table("Checks, from what was measured", [tag("tr", *heads)], rows, name="check-table"),
-    )
-
-
 def _modes(run: Run) -> Html:
-    heads = _head(
+    heads = column_heads(
         "mode", ("n", "workers"), ("n", "evaluations per block"), ("n", "wall time per block"), ("n", "evaluations/s"),
         ("n", "speedup, total"), ("n", "speedup, geometric mean"), ("n", "overhead"), "equal to reference",
         ("n", "fell back"), "note",
@@ -280,19 +223,19 @@ def _modes(run: Run) -> Html:
         rows.append(
             tag(
                 "tr",
-                tag("th", _mode_name(row["mode"]), scope="row"),
-                _cell(row["workers"] if measured else None, count(row["workers"])),
-                _cell(row["evaluations_per_block"], count(row["evaluations_per_block"])),
-                _cell(row["wall_s"], join(wall[0], wall_range)),
-                _cell(
+                tag("th", mode_name(row["mode"]), scope="row"),
+                cell(row["workers"] if measured else None, count(row["workers"])),
+                cell(row["evaluations_per_block"], count(row["evaluations_per_block"])),
+                cell(row["wall_s"], join(wall[0], wall_range)),
+                cell(
                     row["evaluations_per_s"],
                     _with_range(row, "evaluations_per_s", number(row["evaluations_per_s"])),
                 ),
-                _cell(row["speedup"], _speedup(row)),
-                _cell(row["geometric_mean_speedup"], speedup(row["geometric_mean_speedup"])),
-                _cell(row["overhead"], percent(row["overhead"])),
+                cell(row["speedup"], _speedup(row)),
+                cell(row["geometric_mean_speedup"], speedup(row["geometric_mean_speedup"])),
+                cell(row["overhead"], percent(row["overhead"])),
                 tag("td", agreement_text(row) if measured else tag("span", DASH, class_="none")),
-                _cell(row["fell_back"], fell_back_text(row).partition(":")[0]),  # reasons have a table of their own
+                cell(row["fell_back"], fell_back_text(row).partition(":")[0]),  # reasons have a table of their own
                 tag("td", note_text(row), class_="wrap"),
             )
         )
@@ -303,7 +246,7 @@ def _modes(run: Run) -> Html:
             "Overhead is the share of the "
             "workers' time that went into no evaluation. What a mode could not do itself fell back to the reference, "
             "and is part of its time.", class_="soft"),
-        _table("Modes: throughput, speedup against sequential, and agreement of outputs",
+        data_table("Modes: throughput, speedup against sequential, and agreement of outputs",
                [tag("tr", *heads)], rows, name="mode-table"),
         _fallbacks(run),
         _first_calls(run),
@@ -317,12 +260,12 @@ def _fallbacks(run: Run) -> Html:
         reasons = {} if is_missing(row["fell_back"]) else row["fell_back_reasons"] or {}
         for reason, times in sorted(reasons.items(), key=lambda item: -item[1]):
             why = tag("td", tag("code", shorten(printable(reason), ERROR_LENGTH)), class_="wrap")
-            rows.append(tag("tr", tag("th", _mode_name(row["mode"]), scope="row"), _cell(times, count(times)), why))
+            rows.append(tag("tr", tag("th", mode_name(row["mode"]), scope="row"), cell(times, count(times)), why))
     if not rows:
         return Html("")
     cut = "" if len(rows) <= MOST_PROBLEMS else f", the first {MOST_PROBLEMS} of {count(len(rows))} reasons"
-    return _table(f"Evaluations that fell back to the reference{cut}",
-                  [tag("tr", *_head("mode", ("n", "evaluations"), "reason"))], rows[:MOST_PROBLEMS],
+    return data_table(f"Evaluations that fell back to the reference{cut}",
+                  [tag("tr", *column_heads("mode", ("n", "evaluations"), "reason"))], rows[:MOST_PROBLEMS],
                   name="fallback-table", tall=True)  # fmt: skip
 
 
@@ -342,12 +285,21 @@ def _first_calls(run: Run) -> Html:
     )
 
 
-def _plots(run: Run) -> Html:
+def _figures(run: Run, plots: Mapping[str, Callable[[Run], Figure]], *names: str) -> list[Html]:
     figures = []
-    for name, plot in PLOTS.items():
-        drawn = svg_fragment(plot(run), name, f"Plot {name.replace('_', ' ')}. {CAPTIONS[name]}")
+    for name in names or plots:
+        drawn = svg_fragment(plots[name](run), name, f"Plot {name.replace('_', ' ')}. {CAPTIONS[name]}")
         figures.append(tag("figure", Html(drawn), tag("figcaption", CAPTIONS[name]), class_="card"))
-    return tag("div", *figures, class_="plots")
+    return figures
+
+
+def _gpu(run: Run) -> Html:
+    parts = [devices_section(run)]
+    if has_device_data(run):
+        parts.insert(0, tag("div", *_figures(run, GPU_PLOTS, "gpu_timeline"), class_="plots wide"))
+        others = _figures(run, GPU_PLOTS, *(name for name in GPU_PLOTS if name != "gpu_timeline"))
+        parts.append(tag("div", *others, class_="plots"))
+    return join(*parts)
 
 
 def _programs(run: Run, most: int) -> Html:
@@ -356,23 +308,18 @@ def _programs(run: Run, most: int) -> Html:
         return tag("p", "No program was recorded.")
     shown = table.head(most)
     groups = [tag("td"), tag("th", "first pass", scope="colgroup", colspan="4", class_="group")]
-    heads = _head("program", ("n", "equal"), ("n", "not ok"), ("n", "first call, median"), ("n", "longest"))
+    heads = column_heads("program", ("n", "equal"), ("n", "not ok"), ("n", "first call, median"), ("n", "longest"))
     for mode in modes:
         first = mode == baseline
         columns = ["per evaluation", "evaluations/s", "share of time"] if first else ["evaluations/s"]
         columns += [] if mode == BASELINE else ["speedup"]
         style = f"--mode:{mode_colour(mode)}"
         groups.append(tag("th", mode, scope="colgroup", colspan=str(len(columns)), class_="group", style=style))
-        heads += _head(*(("n", column) for column in columns))
+        heads += column_heads(*(("n", column) for column in columns))
     rows = [_program_row(row, modes, baseline) for _, row in shown.iterrows()]
     cut = "" if len(shown) == len(table) else f" The {count(len(shown))} slowest of {count(len(table))} are listed."
-    controls = tag(
-        "div",
-        tag("label", "Filter ", tag("input", type="search", placeholder="program, task or module")),
-        tag("label", tag("input", type="checkbox"), " only those with problems"),
-        tag("output", aria_live="polite", class_="soft"),
-        class_="filter", role="search", data_table="program-table", hidden=True,
-    )  # fmt: skip
+    problems = tag("label", tag("input", type="checkbox", data_key="problem"), " only those with problems")
+    controls = filter_bar("program-table", "programs", "program, task or module", problems)
     explained = (
         "Equal counts the outputs of unaugmented samples that are as the task expects. Times are medians over the "
         "blocks; those of several workers are added up, and evaluations/s counts all workers." + cut
@@ -380,7 +327,7 @@ def _programs(run: Run, most: int) -> Html:
     return join(
         tag("p", explained, class_="soft"),
         controls,
-        _table("Programs, slowest first", [tag("tr", *groups), tag("tr", *heads)], rows,
+        data_table("Programs, slowest first", [tag("tr", *groups), tag("tr", *heads)], rows,
                name="program-table", tall=True, sortable=True),
     )  # fmt: skip
 
@@ -395,32 +342,25 @@ def _program_row(row: pd.Series[Any], modes: list[str], baseline: str | None) ->
     equal = math.nan if is_missing(row["compared"]) or not row["compared"] else row["equal"] / row["compared"]
     cells = [
         tag("th", tag("span", name, class_="name"), status, scope="row", title=title),
-        _cell(
+        cell(
             equal, tag("span", f"{count(row['equal'])} of {count(row['compared'])}", class_="" if equal == 1 else "bad")
         ),
-        _cell(bad, tag("span", count(bad), class_="bad" if bad else "soft")),
-        _cell(row["first_call_median_s"], duration(row["first_call_median_s"])),
-        _cell(row["first_call_max_s"], duration(row["first_call_max_s"])),
+        cell(bad, tag("span", count(bad), class_="bad" if bad else "soft")),
+        cell(row["first_call_median_s"], duration(row["first_call_median_s"])),
+        cell(row["first_call_max_s"], duration(row["first_call_max_s"])),
     ]
     for mode in modes:
         rate = row[f"{mode}_evaluations_per_s"]
         if mode == baseline:
             spent, share = row[f"{mode}_s_per_evaluation"], row[f"{mode}_share"]
-            cells += [_cell(spent, duration(spent)), _cell(rate, number(rate)), _cell(share, _bar(share, mode))]
+            cells += [cell(spent, duration(spent)), cell(rate, number(rate)), cell(share, bar(share, mode))]
         else:
-            cells.append(_cell(rate, number(rate)))
+            cells.append(cell(rate, number(rate)))
         if mode != BASELINE:
-            cells.append(_cell(row[f"{mode}_speedup"], speedup(row[f"{mode}_speedup"])))
+            cells.append(cell(row[f"{mode}_speedup"], speedup(row[f"{mode}_speedup"])))
     # That the data has no sample for a program is no fault of it.
     problem = (not_run and row["status"] != "no_samples") or bad > 0 or equal < 1
     return tag("tr", *cells, data_problem=bool(problem))
-
-
-def _bar(share: Any, mode: str) -> Html:
-    if is_missing(share):
-        return Html("")
-    filled = tag("i", style=f"width:{100 * share:.1f}%;--mode:{mode_colour(mode)}")
-    return join(percent(share), tag("span", filled, class_="bar", aria_hidden="true"))
 
 
 def _primitives(run: Run) -> Html:
@@ -440,12 +380,12 @@ def _primitives(run: Run) -> Html:
         tag("p", "From a pass of its own in which primitives are counted. Counting takes time too, most where "
             "calls are short: compare shares, and take speeds from the timed blocks. " + PROFILE_OF_MACHINE,
             class_="soft"),
-        _table("Primitive families, most time first", _cost_heads(["family"], modes, ["primitives called"]),
+        data_table("Primitive families, most time first", _cost_heads(["family"], modes, ["primitives called"]),
                per_family, name="family-table"),
         tag(
             "details",
             tag("summary", f"All {count(len(primitives))} primitives that were called"),
-            _table("Primitives, most time first", _cost_heads(["primitive", "family"], modes, []), per_primitive,
+            data_table("Primitives, most time first", _cost_heads(["primitive", "family"], modes, []), per_primitive,
                    name="primitive-table", tall=True, sortable=True),
         ),
     )  # fmt: skip
@@ -458,7 +398,7 @@ def _cost_heads(names: list[str], modes: list[str], more: list[str]) -> list[Htm
     for mode in modes:
         style = f"--mode:{mode_colour(mode)}"
         groups.append(tag("th", mode, scope="colgroup", colspan=str(len(columns)), class_="group", style=style))
-    heads = _head(*names, *[("n", column) for _ in modes for column in columns])
+    heads = column_heads(*names, *[("n", column) for _ in modes for column in columns])
     return [tag("tr", *groups), tag("tr", *heads)]
 
 
@@ -468,11 +408,11 @@ def _costs(row: pd.Series[Any], modes: list[str], *, distinct: bool) -> list[Htm
         primitives, calls, seconds, share = (
             row.get(f"{mode}_{column}") for column in ("primitives", "calls", "seconds", "share")
         )
-        cells += [_cell(primitives, count(primitives))] if distinct else []
+        cells += [cell(primitives, count(primitives))] if distinct else []
         cells += [
-            _cell(calls, count(calls)),
-            _cell(seconds, duration(seconds)),
-            _cell(share, _bar(share, mode)),
+            cell(calls, count(calls)),
+            cell(seconds, duration(seconds)),
+            cell(share, bar(share, mode)),
         ]
     return cells
 
@@ -494,7 +434,7 @@ def _problem_list(table: pd.DataFrame, most: int) -> Html:
     rows = []
     for _, row in table.head(most).iterrows():
         error = "" if is_missing(row["error"]) else shorten(printable(row["error"]), ERROR_LENGTH)
-        evaluations = tag("td", "all", class_="n") if is_missing(row["evaluations"]) else _cell(
+        evaluations = tag("td", "all", class_="n") if is_missing(row["evaluations"]) else cell(
             row["evaluations"], count(row["evaluations"])
         )  # fmt: skip
         rows.append(
@@ -508,9 +448,9 @@ def _problem_list(table: pd.DataFrame, most: int) -> Html:
                 tag("td", tag("code", error), class_="wrap"),
             )
         )  # fmt: skip
-    heads = _head("program or module", "problem", ("n", "evaluations"), "samples", "error")
+    heads = column_heads("program or module", "problem", ("n", "evaluations"), "samples", "error")
     cut = "" if len(table) <= most else f", the first {most} of {count(len(table))}"
-    return _table(
+    return data_table(
         f"Programs that were not run, and evaluations that did not end well{cut}",
         [tag("tr", *heads)],
         rows,
@@ -527,7 +467,7 @@ def _pairs(caption: str, mapping: dict[str, Any], name: str) -> Html:
         tag("tr", tag("th", key, scope="row"), tag("td", tag("code", shorten(value, ERROR_LENGTH)), class_="wrap"))
         for key, value in pairs
     ]
-    return _table(caption, [tag("tr", *_head("key", "value"))], rows, name=name)
+    return data_table(caption, [tag("tr", *column_heads("key", "value"))], rows, name=name)
 
 
 def _environment(run: Run) -> Html:

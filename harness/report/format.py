@@ -102,6 +102,17 @@ def memory(size: Any) -> str:
     return MISSING if is_missing(size) else f"{float(size) / 2**30:.3g} GiB"
 
 
+def bytes_text(size: Any) -> str:
+    """Bytes in the unit that suits: 12 B, 3.40 KiB, 1.25 MiB, 15.1 GiB."""
+    if is_missing(size):
+        return MISSING
+    size = float(size)
+    for unit, scale in (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10)):
+        if size >= scale:
+            return f"{number(size / scale)} {unit}"
+    return f"{count(size)} B"
+
+
 def moment(iso: Any) -> str:
     """An ISO-8601 time to the minute: 2025-11-20 02:23 UTC."""
     if is_missing(iso):

@@ -24,7 +24,7 @@ class RunFolderError(Exception):
     """The folder is not a run folder, or one that this version cannot read."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """What one run left behind. Seconds are seconds; the columns of the frames are those of ``TABLES``.
 
@@ -145,14 +145,14 @@ def load_run(folder: Path) -> Run:
             f"{folder / 'run.json'}: schema {schema!r}, and this version reads schema {VERSION}; "
             "use the version of the harness that wrote the folder (environment.json names it)"
         )
-    frames = {name: _load_frame(folder / f"{name}.parquet", missing) for name in TABLES if name not in OPTIONAL}
+    frames = {name: load_frame(folder, name, missing) for name in TABLES if name not in OPTIONAL}
     return Run(
         folder=folder,
         config=mappings["config.yaml"],
         environment=mappings["environment.json"],
         record=mappings["run.json"],
         missing=missing,
-        optional={name: _load_frame(folder / f"{name}.parquet", missing) for name in sorted(OPTIONAL)},
+        optional={name: load_frame(folder, name, missing) for name in sorted(OPTIONAL)},
         gpu_sampling=_load_mapping(folder / GPU_SAMPLING, missing, optional=True),
         **frames,
     )
@@ -175,34 +175,54 @@ def _load_mapping(path: Path, missing: dict[str, str], *, optional: bool = False
     return {str(key): item for key, item in value.items()}
 
 
-def _load_frame(path: Path, missing: dict[str, str]) -> pd.DataFrame:
-    dtypes = TABLES[path.stem]
+def load_frame(folder: Path, name: str, missing: dict[str, str]) -> pd.DataFrame:
+    """Load one table of a run; one that cannot be had is noted in ``missing``, and has no rows.
+
+    Args:
+        folder: the run folder.
+        name: of the table, a key of ``TABLES``.
+        missing: file name -> why; a table that is not there is noted unless it is one of ``OPTIONAL``.
+    """
+    path, dtypes = folder / f"{name}.parquet", TABLES[name]
     try:
         frame = pd.read_parquet(path)
-        for column in ADDED.get(path.stem, ()):
+        for column in ADDED.get(name, ()):
             if column not in frame.columns:
-                frame[column] = pd.Series(pd.NA, index=frame.index, dtype=dtypes[column])
+                frame[column] = pd.Series(None, index=frame.index, dtype=dtypes[column])
         absent = [column for column in dtypes if column not in frame.columns]
         if absent:
             raise ValueError(f"no column {', '.join(absent)}")
-        for column, dtype in dtypes.items():
-            try:
-                frame = frame.astype({column: dtype})
-            except (ValueError, TypeError) as error:
-                raise ValueError(f"column {column} is not {dtype}: {error}") from error
-        return frame
+        return _typed(frame, dtypes)
     except FileNotFoundError:
-        if path.stem not in OPTIONAL:
+        if name not in OPTIONAL:
             missing[path.name] = "is not there"
     except (OSError, ValueError) as error:
         # pyarrow's errors are ValueErrors or OSErrors too.
         missing[path.name] = f"cannot be read: {error}"
-    return empty_frame(path.stem)
+    return empty_frame(name)
 
 
 def empty_frame(name: str) -> pd.DataFrame:
-    """A table of a run folder without a row."""
+    """A table of ``TABLES`` without rows."""
     return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in TABLES[name].items()})
+
+
+def _typed(frame: pd.DataFrame, dtypes: dict[str, str]) -> pd.DataFrame:
+    """``frame`` with the dtypes that it is to have.
+
+    Raises:
+        ValueError: names the first column whose values are of another kind.
+    """
+    others = {column: dtype for column, dtype in dtypes.items() if str(frame[column].dtype) != dtype}
+    try:
+        return frame.astype(others)  # all at once is many times as quick as one by one
+    except (ValueError, TypeError):
+        for column, dtype in others.items():
+            try:
+                frame.astype({column: dtype})
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"column {column} is not {dtype}: {error}") from error
+        raise
 
 
 def in_mode_order(modes: Iterable[str]) -> list[str]:

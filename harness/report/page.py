@@ -1,4 +1,13 @@
-"""The style sheet and the script of the dashboard, kept in Python so that they travel with the package."""
+"""What the pages have in common: frame, style sheet and script, in Python so that they travel with it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+
+from harness.report.markup import Html, tag
 
 STYLE = """
 :root {
@@ -35,7 +44,7 @@ code, .name { font-family: ui-monospace, "SF Mono", "Cascadia Mono", "Liberation
 .meta { color: var(--soft); margin: 0; max-width: none; }
 .badge { display: inline-block; border: 1px solid currentColor; border-radius: 1rem; padding: 0 .6rem;
   font-weight: 600;
-  font-size: .8rem; }
+  font-size: .8rem; white-space: nowrap; }
 .good { color: var(--good); } .unclear { color: var(--unclear); } .bad { color: var(--bad); }
 .meta .badge { margin-right: .4rem; }
 .verdict { list-style: none; margin: 1.5rem 0 0; padding: 0; max-width: 56rem; font-size: 1.08rem; }
@@ -62,6 +71,7 @@ nav ul { display: flex; gap: .2rem 1.4rem; list-style: none; max-width: 74rem; m
 nav a { text-decoration: none; } nav a:hover { text-decoration: underline; }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 2px; }
 .plots { columns: 2; column-gap: 1rem; margin-top: 1rem; }
+.plots.wide { columns: 1; }
 figure { margin: 0 0 1rem; padding: 1rem 1.1rem .8rem; break-inside: avoid; overflow-x: auto; }
 figure svg { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 figure svg * { stroke-linejoin: round; }
@@ -83,7 +93,7 @@ thead th.group { border-left: 1px solid var(--line); border-bottom: 3px solid va
 tbody th { font-weight: 400; max-width: 22rem; }
 tbody tr:hover > * { background: var(--tint); }
 .n { text-align: right; } td.n { white-space: nowrap; }
-.none { color: var(--faint); }
+.none { color: var(--soft); }
 .range { display: block; color: var(--soft); font-size: .84em; }
 .swatch { display: inline-block; width: .7em; height: .7em; border-radius: 2px; background: var(--mode);
   margin-right: .45em; }
@@ -102,8 +112,11 @@ th[aria-sort=descending] button::after { content: "\\2193"; opacity: 1; }
 .filter { display: flex; flex-wrap: wrap; gap: .5rem 1.2rem; align-items: center; margin: .8rem 0 0;
   font-size: .92rem; }
 .filter[hidden] { display: none; }
-.filter input[type=search] { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--faint);
-  border-radius: .35rem; padding: .3rem .6rem; width: 16rem; max-width: 100%; }
+.filter input[type=search], select { font: inherit; color: inherit; background: var(--card);
+  border: 1px solid var(--faint); border-radius: .35rem; padding: .3rem .6rem; width: 16rem; max-width: 100%; }
+.filter button { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--faint);
+  border-radius: .35rem; padding: .3rem .8rem; cursor: pointer; }
+select { width: auto; max-width: min(24rem, calc(100vw - 4.5rem)); }
 details { margin: .8rem 0; } summary { cursor: pointer; color: var(--link); }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem;
   overflow-x: auto; }
@@ -115,6 +128,7 @@ footer { color: var(--soft); font-size: .86rem; padding-top: 2.5rem; padding-bot
   header { padding-top: 1.5rem; } h1 { font-size: 1.5rem; }
   .verdict li { display: block; } .verdict .badge { margin-right: .5rem; }
   figure { padding: .8rem .6rem; } figure svg { width: 100% !important; max-width: none; min-width: 26rem; }
+  .plots.wide figure svg { min-width: 52rem; }
   .wrap { min-width: 17rem; }
 }
 @media print {
@@ -162,24 +176,77 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-for (const bar of document.querySelectorAll(".filter")) {
+for (const bar of document.querySelectorAll(".filter[data-table]")) {
   const rows = [...document.getElementById(bar.dataset.table).tBodies[0].rows];
   const search = bar.querySelector("input[type=search]");
-  const problems = bar.querySelector("input[type=checkbox]");
+  const boxes = [...bar.querySelectorAll("input[type=checkbox]")];
+  const choices = [...bar.querySelectorAll("select")];
   const status = bar.querySelector("output");
   const update = () => {
     const wanted = search.value.trim().toLowerCase();
     let shown = 0;
     for (const row of rows) {
       const text = `${row.textContent} ${row.cells[0].title}`.toLowerCase();
-      row.hidden = !text.includes(wanted) || problems.checked && !("problem" in row.dataset);
+      row.hidden = !text.includes(wanted)
+        || boxes.some(box => box.checked && !(box.dataset.key in row.dataset))
+        || choices.some(choice => choice.value && row.dataset[choice.dataset.key] !== choice.value);
       shown += !row.hidden;
     }
-    status.textContent = `${shown} of ${rows.length} programs`;
+    status.textContent = `${shown} of ${rows.length} ${bar.dataset.noun}`;
   };
-  search.addEventListener("input", update);
-  problems.addEventListener("change", update);
+  for (const control of [search, ...boxes, ...choices]) {
+    control.addEventListener(control === search ? "input" : "change", update);
+  }
   bar.hidden = false;
   update();
 }
 """
+
+
+def render_page(
+    title: str,
+    header: Html,
+    sections: Sequence[tuple[str, str, Html]],
+    footer: str,
+    *,
+    script: str = "",
+    data: object = None,
+) -> str:
+    """A whole page as text; it needs no other file, and no network.
+
+    Args:
+        title: of the window.
+        header: what stands above the links to the sections.
+        sections: (id, title, body) of each.
+        footer: the last line.
+        script: what runs after the script that sorts and filters.
+        data: for the script, any value that JSON can hold: ``document.getElementById("data").textContent``.
+    """
+    code = SCRIPT + script
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    # The policy lets no other script run than ours, and nothing be fetched.
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:"
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("link", rel="icon", href="data:,"),
+        tag("title", title),
+        tag("style", Html(STYLE)),
+    )
+    links = [tag("li", tag("a", name, href=f"#{key}")) for key, name, _ in sections]
+    bodies = [tag("section", tag("h2", name, id=key), body, aria_labelledby=key) for key, name, body in sections]
+    parts = [
+        tag("a", "Skip to the results", class_="skip", href=f"#{sections[0][0]}"),
+        header,
+        tag("nav", tag("ul", *links), aria_label="Sections"),
+        tag("main", *bodies),
+        tag("footer", footer),
+    ]
+    if data is not None:
+        # In a script element nothing is escaped but what could end it, or begin a comment.
+        text = json.dumps(data, ensure_ascii=True, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+        parts.append(tag("script", Html(text), type="application/json", id="data"))
+    body = tag("body", *parts, tag("script", Html(code)))
+    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from harness.atomic import write_atomic
 from harness.measure.stats import median_interval
@@ -38,21 +39,23 @@ LOGARITHMIC = 30
 DRIFT = 0.02
 
 
-def _title(figure: Figure, text: str) -> None:
+def figure_title(figure: Figure, text: str) -> None:
+    """Say in one sentence what the figure shows."""
     # Over the whole figure, not the axes: beside long labels there would be no room for it.
     figure.suptitle(text, x=0.01, ha="left", fontsize=10, fontweight="bold")
 
 
-def _empty(title: str, why: str) -> Figure:
+def empty_figure(title: str, why: str) -> Figure:
+    """A figure that says why there is nothing in it."""
     figure = Figure(figsize=(WIDTH, 1.1))
     axes = figure.add_subplot()
     axes.set_axis_off()
-    _title(figure, title)
+    figure_title(figure, title)
     axes.text(0, 0.6, f"Not measured: {why}.", transform=axes.transAxes, color=INK)
     return figure
 
 
-def _rows(labels: Sequence[str], height: float = ROW) -> tuple[Figure, Axes]:
+def row_figure(labels: Sequence[str], height: float = ROW) -> tuple[Figure, Axes]:
     """A figure with one horizontal row per label, the first on top."""
     figure = Figure(figsize=(WIDTH, 1.15 + height * len(labels)))
     axes = figure.add_subplot()
@@ -64,17 +67,26 @@ def _rows(labels: Sequence[str], height: float = ROW) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def logarithmic_ticks(axis: Axis, least: float, greatest: float, tick: str) -> None:
+    """Ticks of a logarithmic axis over these values: where they span few decades, also at 2 and 5."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if greatest < 300 * least else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: tick.format(value)))
+    # The default would write powers of ten as formulas.
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _value_axis(axes: Axes, values: pd.Series[float], tick: str) -> bool:
     """Set up the x axis: from zero, or logarithmic where the values are orders of magnitude apart (then True)."""
     logarithmic = bool(values.max() > LOGARITHMIC * values.min())
     if logarithmic:
         axes.set_xscale("log")
         axes.set_xlim(values.min() / 2, values.max() * 4)
+        logarithmic_ticks(axes.xaxis, values.min(), values.max(), tick)
     else:
         # Room at the right for the value that stands behind the bar.
         axes.set_xlim(0, values.max() * 1.22)
         axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick.format(value)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick.format(value)))
     return logarithmic
 
 
@@ -96,8 +108,8 @@ def throughput_by_mode(run: Run) -> Figure:
         table = mode_table(run)
         measured = table[table["evaluations_per_s"].notna()]
         if measured.empty:
-            return _empty("Throughput by mode", "there are no timed blocks")
-        figure, axes = _rows([printable(mode) for mode in table["mode"]], 0.42)
+            return empty_figure("Throughput by mode", "there are no timed blocks")
+        figure, axes = row_figure([printable(mode) for mode in table["mode"]], 0.42)
         ends = measured["evaluations_per_s_high"].fillna(measured["evaluations_per_s"])
         logarithmic = _value_axis(axes, pd.concat([measured["evaluations_per_s"], ends]), "{:,.12g}")
         for y, (_, row) in enumerate(table.iterrows()):
@@ -118,7 +130,7 @@ def throughput_by_mode(run: Run) -> Figure:
         axes.set_xlabel(f"evaluations per second{scale} ({_intervals_said(measured, run, 'full_range')})")
         best = measured.sort_values("evaluations_per_s").iloc[-1]
         rate = number(best["evaluations_per_s"])
-        _title(
+        figure_title(
             figure,
             f"{printable(best['mode'])} does the most: {rate} evaluations/s"
             if len(measured) > 1
@@ -133,8 +145,8 @@ def speedup_by_mode(run: Run) -> Figure:
         table = mode_table(run)
         table = table[table["speedup"].notna() & (table["mode"] != BASELINE)]
         if table.empty:
-            return _empty("Speedup by mode", f"no mode was timed beside {BASELINE}")
-        figure, axes = _rows([printable(mode) for mode in table["mode"]], 0.55)
+            return empty_figure("Speedup by mode", f"no mode was timed beside {BASELINE}")
+        figure, axes = row_figure([printable(mode) for mode in table["mode"]], 0.55)
         figure.set_figheight(figure.get_figheight() + 0.2)
         means = table["geometric_mean_speedup"]
         ends = [table["speedup"], table["speedup_low"], table["speedup_high"], means, pd.Series([1.0])]
@@ -165,7 +177,7 @@ def speedup_by_mode(run: Run) -> Figure:
         scale = ", logarithmic" if logarithmic else ""
         axes.set_xlabel(f"times as fast as {BASELINE}{scale} ({_intervals_said(table, run, 'speedup_full_range')})")
         best = table.sort_values("speedup").iloc[-1]
-        _title(figure, f"{printable(best['mode'])} is {speedup(best['speedup'])} as fast as {BASELINE}")
+        figure_title(figure, f"{printable(best['mode'])} is {speedup(best['speedup'])} as fast as {BASELINE}")
         return figure
 
 
@@ -176,9 +188,9 @@ def slowest_programs(run: Run) -> Figure:
         shares = f"{baseline}_share"
         timed = table[table[shares].notna()] if shares in table else table.iloc[:0]
         if timed.empty:
-            return _empty("Slowest programs", "there are no timings of programs")
+            return empty_figure("Slowest programs", "there are no timings of programs")
         top = timed.head(SLOWEST)
-        figure, axes = _rows([shorten(printable(label), 32) for label in top["label"]], 0.14 + 0.13 * len(modes))
+        figure, axes = row_figure([shorten(printable(label), 32) for label in top["label"]], 0.14 + 0.13 * len(modes))
         thickness = 0.78 / len(modes)
         for i, mode in enumerate(modes):
             y = np.arange(len(top)) + (i - (len(modes) - 1) / 2) * thickness
@@ -193,7 +205,7 @@ def slowest_programs(run: Run) -> Figure:
         if len(modes) > 1:
             axes.legend(loc="lower right")
         first, total = top.iloc[0], top[shares].sum()
-        _title(
+        figure_title(
             figure,
             f"{shorten(printable(first['label']), 32)} takes {percent(first[shares])} of the time"
             if first[shares] >= total / 2 or len(top) == 1
@@ -208,9 +220,9 @@ def time_per_family(run: Run) -> Figure:
         table, modes = family_table(run), profiled_modes(run)
         modes = [mode for mode in modes if table[f"{mode}_share"].notna().any()]
         if not modes:
-            return _empty("Time per primitive family", "there is no profile of the primitives")
+            return empty_figure("Time per primitive family", "there is no profile of the primitives")
         first = modes[0]
-        figure, axes = _rows([printable(family) for family in table["family"]], 0.14 + 0.16 * len(modes))
+        figure, axes = row_figure([printable(family) for family in table["family"]], 0.14 + 0.16 * len(modes))
         thickness = 0.62 if len(modes) == 1 else 0.8 / len(modes)
         for i, mode in enumerate(modes):
             y = np.arange(len(table)) + (i - (len(modes) - 1) / 2) * thickness
@@ -231,7 +243,37 @@ def time_per_family(run: Run) -> Figure:
         top = table.sort_values(f"{first}_share", ascending=False).iloc[0]
         share = percent(top[f"{first}_share"])
         of_mode = "the time" if len(modes) == 1 else f"the {printable(first)} time"
-        _title(figure, f"Primitives of the family {printable(top['family'])} take {share} of {of_mode}")
+        figure_title(figure, f"Primitives of the family {printable(top['family'])} take {share} of {of_mode}")
+        return figure
+
+
+def block_distribution(run: Run) -> Figure:
+    """Time per evaluation of every timed block of each mode, relative to the mode's median, with its interval."""
+    with styled():
+        done = run.blocks[(run.blocks["evaluations"] > 0) & (run.blocks["wall_s"] > 0)].sort_values("block")
+        modes = [mode for mode in measured_modes(run) if (done["mode"] == mode).any()]
+        if not modes:
+            return empty_figure("Distribution of the timings", "there are no timed blocks")
+        figure, axes = row_figure([printable(mode) for mode in modes], 0.6)
+        axes.axvline(0, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        widths = {}
+        for y, mode in enumerate(modes):
+            blocks = done[done["mode"] == mode]
+            each = (blocks["wall_s"] / blocks["evaluations"]).to_numpy(dtype=float)
+            middle = median_interval(each, run.confidence)
+            change = 100 * (each / middle.median - 1)
+            colour = mode_colour(mode)
+            if not is_missing(middle.low):
+                low, high = (100 * (bound / middle.median - 1) for bound in (middle.low, middle.high))
+                axes.barh(y, high - low, left=low, height=0.5, color=colour, alpha=0.22)
+            # Blocks in their order from top to bottom, so that none hides another and drift shows as a slope.
+            heights = y + (np.arange(len(change)) / max(1, len(change) - 1) - 0.5) * 0.5
+            axes.plot(change, heights, "o", color=colour, markersize=3.5)
+            widths[mode] = float(np.quantile(change, 0.75) - np.quantile(change, 0.25))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g}%" if value else "0"))
+        axes.set_xlabel("time per evaluation, against the median (band: its interval)")
+        widest = max(widths, key=lambda mode: widths[mode])
+        figure_title(figure, f"The middle half of the blocks of {printable(widest)} spans {number(widths[widest])}%")
         return figure
 
 
@@ -240,7 +282,7 @@ def timings_by_block(run: Run) -> Figure:
     with styled():
         modes = measured_modes(run)
         if not modes:
-            return _empty("Wall time of each block", "there are no timed blocks")
+            return empty_figure("Wall time of each block", "there are no timed blocks")
         figure = Figure(figsize=(WIDTH, 0.75 + 1.25 * len(modes)))
         grid = figure.subplots(len(modes), 1, sharex=True, squeeze=False)
         changes = []
@@ -273,7 +315,7 @@ def timings_by_block(run: Run) -> Figure:
             else:
                 word = "more" if change > 0 else "less"
                 title = f"Drift: in its second half {printable(mode)} takes {percent(abs(change))} {word} time"
-        _title(figure, title)
+        figure_title(figure, title)
         return figure
 
 
@@ -281,19 +323,20 @@ PLOTS: dict[str, Callable[[Run], Figure]] = {
     "throughput_by_mode": throughput_by_mode,
     "speedup_by_mode": speedup_by_mode,
     "timings_by_block": timings_by_block,
+    "block_distribution": block_distribution,
     "slowest_programs": slowest_programs,
     "time_per_family": time_per_family,
 }
 
 
-def write_plots(run: Run, folder: Path) -> list[Path]:
-    """Write every plot as ``<name>.svg`` and ``<name>.png`` (192 dpi, on white) into ``folder``, made if needed.
+def write_plots(run: Run, folder: Path, plots: Mapping[str, Callable[[Run], Figure]] = PLOTS) -> list[Path]:
+    """Write plots as ``<name>.svg`` and ``<name>.png`` (192 dpi, on white) into ``folder``, made if needed.
 
     Each file is written whole or not at all. Returns the paths.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, plot in PLOTS.items():
+    for name, plot in plots.items():
         figure = plot(run)
         image = io.BytesIO()
         with styled():

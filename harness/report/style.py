@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 
@@ -18,6 +18,17 @@ MODE_COLOURS = {
     "eager_gpu": "#cc79a7",
 }
 OTHER_COLOURS = ("#56b4e9", "#999999", "#f0e442")
+
+# Lines that are no modes, such as devices: also without colours one can tell them apart.
+SERIES: tuple[tuple[str, Literal["-", "--", "-.", ":"]], ...] = (
+    ("#0072b2", "-"),
+    ("#d55e00", "--"),
+    ("#009e73", "-."),
+    ("#cc79a7", ":"),
+    ("#56b4e9", "-"),
+    ("#e69f00", "--"),
+    ("#999999", "-."),
+)
 
 # The dashboard replaces these two by the page's own inks, which differ between light and dark: see svg.py.
 INK = "#1b2430"

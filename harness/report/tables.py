@@ -26,13 +26,21 @@ def baseline_mode(run: Run) -> str | None:
     return next(iter(measured_modes(run)), None)
 
 
-def _blocks(run: Run, mode: str) -> pd.DataFrame:
-    blocks = run.blocks[(run.blocks["mode"] == mode) & (run.blocks["evaluations"] > 0)]
+def timed_blocks(run: Run, mode: str) -> pd.DataFrame:
+    """The rows of ``Run.blocks`` of ``mode`` that measured something, in order."""
+    # A block without an evaluation, or of no duration, measured nothing.
+    blocks = run.blocks[(run.blocks["mode"] == mode) & (run.blocks["evaluations"] > 0) & (run.blocks["wall_s"] > 0)]
     return blocks.sort_values("block")
 
 
+def block_rates(run: Run, mode: str) -> list[float]:
+    """Evaluations per second of each timed block of ``mode``, in order."""
+    blocks = timed_blocks(run, mode)
+    return [float(rate) for rate in blocks["evaluations"] / blocks["wall_s"]]
+
+
 def _workers(run: Run, mode: str) -> float:
-    workers = _blocks(run, mode)["workers"]
+    workers = timed_blocks(run, mode)["workers"]
     return float(workers.iloc[0]) if len(workers) else math.nan
 
 
@@ -97,7 +105,7 @@ def _mode_row(run: Run, mode: str) -> dict[str, Any]:
         row |= {str(key): None if pd.isna(value) else value for key, value in recorded.iloc[-1].items()}
         row["fell_back_reasons"] = _reasons(row["fell_back_reasons"])
         row["first_calls"] = None if row["fell_back"] is None else len(run.evaluations)
-    blocks = _blocks(run, mode)
+    blocks = timed_blocks(run, mode)
     if mode not in measured_modes(run) or blocks.empty:
         return row
     wall, evaluations = blocks["wall_s"], blocks["evaluations"]
@@ -113,7 +121,7 @@ def _mode_row(run: Run, mode: str) -> dict[str, Any]:
     if mode == BASELINE:
         row["speedup"] = 1.0
     elif BASELINE in measured_modes(run):
-        base = _blocks(run, BASELINE)
+        base = timed_blocks(run, BASELINE)
         ratio = speedup_interval(base["wall_s"] / base["evaluations"], wall / evaluations, run.confidence)
         row |= _spread("speedup", ratio) | {"speedup_full_range": ratio.full_range}
         each = _program_speedups(run, mode)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pandas as pd
 
@@ -75,7 +76,7 @@ GPU_CHECKS: dict[str, Callable[[Evidence], Judged]] = {
 SPEED_CHECKS = ("speedup_minimum", "speedup_target", "speedup_stretch", "scaling_efficiency")
 """Those of them that say nothing on whether a GPU did the work, but whether it did it quickly enough."""
 
-_WORST_FIRST: tuple[Verdict, ...] = ("fail", "unproven", "pass")
+WORST_FIRST: tuple[Verdict, ...] = ("fail", "unproven", NOT_REACHED, "skipped", "pass")
 COLOURS = {"pass": "#d7f0dd", "fail": "#f9d3d0", "unproven": "#fbeab8", NOT_REACHED: "#e8ebef", "skipped": "#e8ebef"}
 
 
@@ -96,8 +97,17 @@ class Check(Judged):
     mode: str | None
 
 
+_FOUND: WeakKeyDictionary[Run, tuple[Check, ...]] = WeakKeyDictionary()
+
+
 def checks(run: Run) -> list[Check]:
-    """Make every check that applies to a run."""
+    """Make every check that applies to a run; once, since many parts of a report ask for them."""
+    if run not in _FOUND:
+        _FOUND[run] = tuple(_checks(run))
+    return list(_FOUND[run])
+
+
+def _checks(run: Run) -> list[Check]:
     found = [_judge(name, None, partial(function, run)) for name, function in RUN_CHECKS.items()]
     asked = False
     for _, row in mode_table(run).iterrows():
@@ -132,8 +142,8 @@ def _judge(name: str, mode: str | None, function: Callable[[], Judged]) -> Check
 
 def overall(found: list[Check]) -> Verdict:
     """Return the worst verdict: fail, unproven, pass; what else there is does not count. Of nothing, unproven."""
-    verdicts = {check.verdict for check in found}
-    return next((verdict for verdict in _WORST_FIRST if verdict in verdicts), "unproven")
+    verdicts = {check.verdict for check in found} - {NOT_REACHED, "skipped"}
+    return next((verdict for verdict in WORST_FIRST if verdict in verdicts), "unproven")
 
 
 def checks_table(run: Run, found: list[Check] | None = None) -> pd.DataFrame:

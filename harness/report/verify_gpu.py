@@ -21,11 +21,18 @@ _NAMED = 6  # opcodes that are named at most
 _TOO_MANY = 1.25  # times the executions that programs have: retries do not explain more
 _HOST = "native_cpu"
 _EAGER = "eager_gpu"
+_FEW = 1e-3  # of all calls: so few the compiler may have computed beforehand, where it knows their arguments
 _NOT_PRIMITIVES = {
     name
     for name, named in zip(COUNTERS, names_of_counters(), strict=True)
     if named is None or named[1] == CONTROL_FAMILY
 } | (CONTROL.keys() - {"repeat"})
+_PRIMITIVE_OF = {
+    name: named[0]
+    for name, named in zip(COUNTERS, names_of_counters(), strict=True)
+    if named is not None and name not in _NOT_PRIMITIVES | {"repeat", "identity"}
+}
+"""What counters count executions of; functions that only make functions vanish when they are compiled."""
 
 
 def _words(name: str) -> set[str]:
@@ -116,21 +123,20 @@ def device_executions(evidence: Evidence) -> Judged:
     if problem is not None:
         return problem
     opcodes = _by_opcode(evidence)
+    if evidence.mode == _EAGER:
+        opcodes = opcodes[opcodes.index.isin(_PRIMITIVE_OF.keys())]
     contained = opcodes[opcodes["instructions"] > 0]
     if not opcodes["executions"].sum():
         value = f"0 of {count(len(contained))} opcodes"
         return Judged("fail", value, "all", f"No opcode was executed on a device; {_idle(evidence)}.")
     executed = set(opcodes.index[opcodes["executions"] > 0])
-    # The host build tells what lies in a branch that these evaluations never take.
-    host = _host_rows(evidence).groupby("opcode")["executions"].sum()
-    taken = set(host.index[host > 0])
-    missing = [op for op in contained.index if op not in executed and (op in taken or host.empty)]
-    if evidence.row["fell_back"] == 0:
-        missing += sorted(taken - executed - set(missing))
-    if missing and host.empty:
+    missing, compared = (
+        _not_called(evidence, executed) if evidence.mode == _EAGER else _not_executed(evidence, executed)
+    )
+    if missing and not compared:
         raise CannotTell(
             f"nobody counted whether {_opcode_names(missing)}, which no device has executed, lie in branches that are "
-            f"never taken; measure {_HOST} in the same run, with profile: true"
+            "never taken; run it again where the host's library is built"
         )
     value = f"{count(len(executed))} of {count(len(executed) + len(missing))} opcodes"
     if missing:
@@ -150,6 +156,31 @@ def device_executions(evidence: Evidence) -> Judged:
             text = f"{printable(device)} has counted executions, but no multiprocessor of it took part."
             return Judged("fail", value, "all", f"{text} One of the two records is wrong.")
     return Judged("pass", value, "all", "The devices' own counters saw every opcode that the programs need.")
+
+
+def _not_executed(evidence: Evidence, executed: set[str]) -> tuple[list[str], bool]:
+    """Return the opcodes that devices ought to have executed and have not, and whether anybody counted which ought to.
+
+    The host build tells what lies in a branch that these evaluations never take.
+    """
+    opcodes = _by_opcode(evidence)
+    host = _host_rows(evidence).groupby("opcode")["executions"].sum()
+    taken = set(host.index[host > 0])
+    contained = opcodes.index[opcodes["instructions"] > 0]
+    missing = [op for op in contained if op not in executed and (op in taken or host.empty)]
+    if evidence.row["fell_back"] == 0:
+        missing += sorted(taken - executed - set(missing))
+    return missing, not host.empty
+
+
+def _not_called(evidence: Evidence, executed: set[str]) -> tuple[list[str], bool]:
+    """Return likewise, of calls, the primitives that the same programs call when the reference evaluates them."""
+    counted = evidence.run.primitives
+    own = counted[(counted["mode"] == BASELINE) & counted["module"].isin(evidence.evaluations.index.unique("module"))]
+    calls = own[own["primitive"].isin(_PRIMITIVE_OF.values())].groupby("primitive")["calls"].sum()
+    done = {_PRIMITIVE_OF[opcode] for opcode in executed}
+    missing = [name for name, called in calls.items() if name not in done and called > _FEW * calls.sum()]
+    return (sorted(map(str, missing)) if evidence.row["fell_back"] == 0 else []), not calls.empty
 
 
 def _opcode_names(names: Sequence[str]) -> str:
@@ -178,14 +209,16 @@ def _expected_executions(evidence: Evidence) -> float:
     of_host = host[~host["opcode"].isin(_NOT_PRIMITIVES)].groupby(keys)["executions"].sum()
     each = (of_host.reindex(per_program.index).fillna(0) / per_program).astype(float)
     counted = evidence.run.primitives
-    profiled = counted[(counted["mode"] == BASELINE) & counted["evaluations"].notna()].groupby(keys)
-    reference = (profiled["calls"].sum() / profiled["evaluations"].first()).astype(float)
+    profiled = counted[(counted["mode"] == BASELINE) & counted["evaluations"].notna()]
+    profiled = profiled.assign(calls=profiled["calls"].where(profiled["primitive"].isin(_PRIMITIVE_OF.values()), 0))
+    by_program = profiled.groupby(keys)
+    reference = (by_program["calls"].sum() / by_program["evaluations"].first()).astype(float)
     each = each.combine_first(reference).reindex(evaluations.index)
     unknown = each[each.isna()]
     if len(unknown):
         raise CannotTell(
             f"how much {count(len(unknown))} of {count(len(evaluations))} programs execute was not counted, "
-            f"{printable(unknown.index[0][1])} among them; measure {_HOST} in the same run, with profile: true"
+            f"{printable(unknown.index[0][1])} among them; run it again where the host's library is built"
         )
     return float((each * evaluations).sum())
 
@@ -217,6 +250,9 @@ def device_share(evidence: Evidence) -> Judged:
 def device_evaluations(evidence: Evidence) -> Judged:
     """Whether the evaluations of timed blocks were done on devices, but for what is said to have fallen back."""
     most = threshold(evidence.run, "max_fallback_share")
+    if evidence.mode == _EAGER:
+        text = "Devices do calls of primitives in this mode, not evaluations; device_share says which part of them."
+        return Judged("skipped", None, None, text)
     total, done = int(evidence.blocks["evaluations"].sum()), int(evidence.device_blocks["evaluations"].sum())
     if not total:
         raise CannotTell("there are no timed blocks")

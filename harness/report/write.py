@@ -6,14 +6,17 @@ from pathlib import Path
 
 from harness.atomic import write_atomic
 from harness.report.dashboard import render_dashboard
+from harness.report.devices import has_device_data
 from harness.report.frames import load_run
-from harness.report.plots import write_plots
+from harness.report.gpu_plots import GPU_PLOTS
+from harness.report.plots import PLOTS, write_plots
+from harness.report.summary import summarize, write_summary
 from harness.report.text import report_markdown
 from harness.report.verify import write_verdict
 
 
 def write_report(folder: Path) -> Path:
-    """Write verdict.json, report.md, plots/ and dashboard.html from the data files of the run in ``folder``.
+    """Write verdict.json, report.md, plots/, summary.json and dashboard.html from the data files of a run folder.
 
     Each file is written whole or not at all, over one that is there. Returns the path of the dashboard.
 
@@ -24,8 +27,9 @@ def write_report(folder: Path) -> Path:
     folder = Path(folder)
     run = load_run(folder)
     write_verdict(run)
-    write_plots(run, folder / "plots")
+    write_plots(run, folder / "plots", PLOTS | GPU_PLOTS if has_device_data(run) else PLOTS)
     write_atomic(folder / "report.md", report_markdown(run))
+    write_summary(folder, summarize(run))
     dashboard = folder / "dashboard.html"
     write_atomic(dashboard, render_dashboard(run))
     return dashboard

@@ -6,8 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from harness.gpu.device import DeviceWork
 from harness.measure.sources import Sources
 from harness.run.worker import NOTHING_DRAWN, Draw, KeptOutput, Outcome, ProgramTiming
+
+
+class ModeFailed(Exception):
+    """A mode that cannot go on; the message is the reason that its row gives."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class Block:
             for a CPU. None where it is not known.
         collections: garbage collections of the workers while they evaluated; None where there are none to count.
         outputs: status and digest of what was drawn.
+        devices: what each CUDA device did, where the mode uses any.
     """
 
     wall_s: float
@@ -31,6 +37,7 @@ class Block:
     cpu_s: float | None = None
     collections: int | None = None
     outputs: tuple[KeptOutput, ...] = ()
+    devices: tuple[DeviceWork, ...] = ()
 
     @property
     def evaluations(self) -> int:
@@ -75,6 +82,7 @@ class Mode(Protocol):
 
         Raises:
             WorkersDied, EvaluationLost: if an evaluation that finished before does not now.
+            ModeFailed: if the mode cannot go on.
         """
 
     def close(self) -> None:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from harness.config import MODE_NAMES
+from harness.gpu import devices
+from harness.run.eager import EagerMode
+from harness.run.gpu import GpuMode
 from harness.run.mode import Mode
 from harness.run.native import NativeMode
 from harness.run.reference import ReferenceMode
 from harness.run.worker import Job
 from harness.vm.native import unavailable as native_unavailable
 
-_NOT_BUILT = {
-    "parallel_gpu": "this version cannot run the virtual machine on CUDA devices yet",
-    "eager_gpu": "this version has no GPU layer yet, which eager_gpu would send operations to",
-}
-
 
 def unavailable(name: str) -> str | None:
     """Return why a mode cannot run here; None if it can."""
-    return native_unavailable() if name == "native_cpu" else _NOT_BUILT.get(name)
+    if name in ("parallel_gpu", "eager_gpu"):
+        return devices.unavailable()
+    return native_unavailable() if name == "native_cpu" else None
 
 
 def make_mode(name: str, job: Job, workers: int) -> Mode:
@@ -36,4 +36,8 @@ def make_mode(name: str, job: Job, workers: int) -> Mode:
         raise ValueError(f"mode {name!r} cannot run: {reason or 'there is no such mode'}")
     if name == "native_cpu":
         return NativeMode(job, workers)
+    if name == "parallel_gpu":
+        return GpuMode(job, workers)
+    if name == "eager_gpu":
+        return EagerMode(job, workers)
     return ReferenceMode(name, job, 1 if name == "sequential" else workers)

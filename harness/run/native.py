@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from time import perf_counter, process_time
 
 import numpy as np
 
-from harness.batt.loader import load_programs
+from harness.batt.loader import Program, load_programs
 from harness.measure.sources import Sources, sources_of
 from harness.run.mode import Block, joined
 from harness.run.pool import WorkerPool
@@ -47,22 +48,39 @@ class NativeMode:
         Raises:
             NativeUnavailable: the library is not there.
         """
-        self.workers = workers
+        self.workers = self._processes = workers
         self._job = job
         workload = job.workload
         modules = dict.fromkeys(key.module for key in workload.programs)
         known = {(program.module, program.name): program for program in load_programs(modules)[0]}
-        self._engine = Engine(threads=workers)
+        self._engine = self._make_engine(workers)
         programs = [known[key.module, key.name] for key in workload.programs]
         self._sources = sources_of(programs)
-        self._engine.add_programs(programs, refused=untraceable(job, programs))
-        self._engine.add_samples(workload.samples, workload.pairs)
+        self._fill(self._engine, programs, untraceable(job, programs))
         self._pairs = np.array(workload.evaluations, np.int64).reshape(-1, 2)
         self._left: dict[int, str] = {}  # evaluations that the machine does not handle, and why
         self._pool: WorkerPool | None = None
         self._costs: Sequence[float] = ()
         self._excluded: frozenset[int] = frozenset()
         self._numbers = np.arange(len(self._pairs))
+
+    def _make_engine(self, workers: int) -> Engine:
+        """Make the engine that evaluates what it can."""
+        return Engine(threads=workers)
+
+    def _fill(self, engine: Engine, programs: Sequence[Program], refused: Mapping[int, str]) -> None:
+        """Give an engine all programs and samples."""
+        engine.add_programs(programs, refused=refused)
+        engine.add_samples(self._job.workload.samples, self._job.workload.pairs)
+
+    @contextmanager
+    def host_engine(self) -> Iterator[Engine]:
+        """Have an engine of the host that holds the same bytecode and samples.
+
+        Raises:
+            NativeUnavailable: the library is not there.
+        """
+        yield self._engine
 
     def check(self) -> Iterable[list[Outcome]]:
         """See ``Mode``."""
@@ -74,7 +92,7 @@ class NativeMode:
                 refusal = self._engine.programs[int(pairs[k][0])].refusal
                 self._left[start + k] = refusal or REASONS[int(found.reason[k])]
         if self._left:
-            self._pool = WorkerPool(self._job, self.workers)
+            self._pool = WorkerPool(self._job, self._processes)
             for outcomes in self._pool.check(Span(e, e + 1) for e in self._left):
                 yield [outcome.because(self._left[outcome.evaluation]) for outcome in outcomes]
 
@@ -91,7 +109,7 @@ class NativeMode:
         """See ``Restorable``."""
         self._left = dict(fell_back)
         if self._left:
-            self._pool = WorkerPool(self._job, self.workers)
+            self._pool = WorkerPool(self._job, self._processes)
 
     def prepare(self, costs: Sequence[float], excluded: frozenset[int]) -> None:
         """See ``Mode``."""
@@ -125,7 +143,7 @@ class NativeMode:
                 fetched = self._engine.evaluate(self._pairs[drawn], outputs=True, timed=True, fallback=False)
         if self._pool is not None and not self._excluded.issuperset(self._left):
             handled = frozenset(self._numbers.tolist()) | self._excluded
-            spans = plan_spans(self._costs, handled, self.workers, passes, draw)
+            spans = plan_spans(self._costs, handled, self._processes, passes, draw)
             spans_done = self._pool.time(spans)
         wall = perf_counter() - start
         cpu = process_time() - cpu + sum(part.cpu_s for part in spans_done)

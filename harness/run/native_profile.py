@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.dsl.table import ALL
 from harness.vm.engine import Engine
-from harness.vm.native import COUNTERS
+from harness.vm.native import COUNTERS, NOT_HANDLED
 from harness.vm.opcodes import CONTROL, LOOP_KIND, OPERATION
 
 CONTROL_FAMILY = "control"
@@ -118,13 +118,15 @@ def count_native(engine: Engine, pairs: Iterable[tuple[int, int]]) -> Iterator[E
     """Count what pairs of (program, sample), one program's side by side, execute: each of them once.
 
     The same bytecode on the same samples executes the same on every machine, so a device that did these evaluations
-    has counted as much.
+    has counted as much. What this machine does not handle is not counted.
 
     Raises:
         KeyboardInterrupt: Ctrl-C ended it.
     """
     for program, own in groupby(pairs, lambda pair: pair[0]):
         met = list(own)
+        handled = engine.evaluate(met, fallback=False).status != NOT_HANDLED
+        met = [pair for pair, done in zip(met, handled.tolist(), strict=True) if done]
         counters = engine.evaluate(met, counted=True, fallback=False).counters
         assert counters is not None
         for number in np.flatnonzero(counters[:, 0]).tolist():

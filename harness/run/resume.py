@@ -185,7 +185,8 @@ def restore_tables(folder: RunFolder, past: Past) -> None:
         CannotWrite: if one cannot be written.
     """
     if past.blocks:
-        for table in sorted(past.blocks[0]["tables"], key=lambda name: name == TABLES_OF_BLOCKS[-1]):
+        found = {table for entry in past.blocks for table in entry["tables"]}.union(TABLES_OF_BLOCKS)
+        for table in sorted(found, key=lambda name: name == TABLES_OF_BLOCKS[-1]):
             folder.write_table(table, past.rows(table))
     if past.state.get("modes"):
         folder.write_table("modes", list(past.state["modes"].values()))

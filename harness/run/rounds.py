@@ -11,7 +11,7 @@ from typing import Literal
 from harness.config import Config
 from harness.measure.cpu import CpuUse, cpu_times
 from harness.measure.stats import median_interval
-from harness.run.mode import Block, Mode
+from harness.run.mode import Block, Mode, ModeFailed
 from harness.run.pool import WorkersDied
 from harness.run.worker import NOTHING_DRAWN, Draw, EvaluationLost
 from harness.run.workload import Workload
@@ -227,6 +227,9 @@ def _block(
             block = measured.mode.block(measured.passes, draw)
         measured.pass_s = block.wall_s / measured.passes
         return block, Circumstances(measured.passes, before.at, draw, before.until(cpu_times()))
+    except ModeFailed as failed:
+        measured.failure = str(failed)
+        return None
     except EvaluationLost as lost:
         gone = {int(lost.args[0])}
     except WorkersDied as died:

@@ -15,8 +15,9 @@ from typing import Any
 import pandas as pd
 
 from harness.batt.loader import Rejected, load_programs
-from harness.config import MODE_NAMES, Config, ConfigError, to_yaml
+from harness.config import GPU_MODES, MODE_NAMES, Config, ConfigError, to_yaml
 from harness.dsl.table import ALL
+from harness.gpu.device import CudaUnavailable, DeviceError
 from harness.measure.diagnosis import diagnose, of_machine, overhead_shares
 from harness.measure.environment import describe_environment
 from harness.measure.nvml_sampler import Sampler
@@ -25,6 +26,7 @@ from harness.measure.usable import usable_cpus
 from harness.progress import progress
 from harness.run.accuracy import Accuracy
 from harness.run.budget import Budget
+from harness.run.device_tables import DeviceTables
 from harness.run.identity import identity_of
 from harness.run.interrupts import Interrupts, OutOfTime
 from harness.run.journal import CannotWrite, DamagedJournal, Journal, RunFolder
@@ -38,6 +40,7 @@ from harness.run.reference import ReferenceMode
 from harness.run.resume import (
     TABLES_OF_BLOCKS,
     Past,
+    ResumeRefused,
     columns_of,
     is_complete,
     load_past,
@@ -53,6 +56,7 @@ from harness.run.worker import Draw, EvaluationLost, Job, Outcome, Span, profile
 from harness.run.workload import ProgramKey, Workload, make_workload
 from harness.samples import Task, expand, load_tasks
 from harness.spelling import nearest
+from harness.vm.native import NativeUnavailable
 
 _LOG = logging.getLogger(__name__)
 _PROFILED_EVALUATIONS = 4  # of each program: enough to see where its time goes
@@ -298,12 +302,18 @@ def _measure(run: Session, prepared: Prepared) -> None:
             reason = unavailable(name)
             workers = config.workers or usable_cpus()
             if reason is None:
-                mode = make_mode(name, job, workers)
-                stack.callback(mode.close)
-                measured.append(Measured(mode, workload, during=run.sampler.during))
-                workers = mode.workers
-            else:
+                try:
+                    mode = make_mode(name, job, workers)
+                except (CudaUnavailable, DeviceError) as error:
+                    reason = str(error)
+                else:
+                    stack.callback(mode.close)
+                    measured.append(Measured(mode, workload, during=run.sampler.during))
+                    workers = mode.workers
+            if reason is not None:
                 workers = 0
+                if name in run.past.first:
+                    raise ResumeRefused(f"{name} was measured before, and cannot run now: {reason}")
             if name not in run.mode_rows:
                 run.mode_rows[name] = _mode_row(name, reason, workers)
         run.write_modes()
@@ -336,10 +346,13 @@ def _measure(run: Session, prepared: Prepared) -> None:
                 run.finish("timed")
             run.write_modes()
 
-        if config.profile and not run.past.profiled:
+        modes = [entry.mode for entry in measured if entry.failure is None]
+        # What devices count is compared with what the host's build and the reference count, so that is done for them.
+        wanted = config.profile or any(mode.name in GPU_MODES for mode in modes)
+        if wanted and not run.past.profiled:
             with run.phase("profile"):
-                timed = [entry.mode for entry in measured if entry.failure is None]
-                _profile(run, job, frozenset(excluded), costs, timed)
+                _count_executions(run, workload, frozenset(excluded), modes)
+                _profile(run, job, frozenset(excluded), costs, modes if config.profile else [])
             run.finish("profiled")
 
 
@@ -559,15 +572,20 @@ def _time(
 ) -> None:
     """Time blocks of all modes in turn; each block is on disk before the next begins."""
     tables = {name: run.past.rows(name) for name in TABLES_OF_BLOCKS}
+    devices = DeviceTables(run.folder, run.past.rows("device_blocks"))
+    for earlier in run.past.blocks:
+        devices.add_counters(earlier["counters"])
 
     def keep(entry: Measured) -> None:
         block, circumstances = entry.blocks[-1], entry.circumstances[-1]
         drawn = accuracy.compare(entry.mode.name, len(entry.blocks) - 1, circumstances.draw, block.outputs)
         new = {"blocks": [_block_row(run, entry)], "timings": list(_timing_rows(entry)), "accuracy": drawn}
+        device_rows, counters = devices.of_block(entry.mode.name, len(entry.blocks) - 1, block)
         run.note_timing(measured, excluded)
         with run.interrupts.held():
-            columns = {name: columns_of(rows) for name, rows in new.items()}
-            run.finish("block", {"mode": entry.mode.name, "tables": columns})
+            columns = {name: columns_of(rows) for name, rows in {**new, "device_blocks": device_rows}.items() if rows}
+            run.finish("block", {"mode": entry.mode.name, "tables": columns, "counters": counters})
+            devices.add_block(device_rows, counters)
             for name, rows in tables.items():
                 rows.extend(new[name])
                 run.folder.write_table(name, rows)
@@ -589,6 +607,7 @@ def _time(
         run.warn(*entry.warnings)
         _note_timed(run, entry, [row for row in tables["blocks"] if row["mode"] == entry.mode.name])
         _note_accuracy(run, entry, [row for row in tables["accuracy"] if row["mode"] == entry.mode.name])
+    run.warn(*devices.write(entry.mode for entry in measured))
 
 
 def _block_row(run: Session, entry: Measured) -> dict[str, Any]:
@@ -663,6 +682,21 @@ def _note_accuracy(run: Session, entry: Measured, rows: Sequence[Mapping[str, An
         )
 
 
+def _count_executions(run: Session, workload: Workload, excluded: frozenset[int], modes: Sequence[Mode]) -> None:
+    """Count what compiled programs execute, on the host: no GPU may have counted what it is held to."""
+    compiled = [mode for mode in modes if isinstance(mode, NativeMode)]
+    if not compiled:
+        return
+    mode = min(compiled, key=lambda mode: mode.name != "native_cpu")  # the bytecode is the same in all of them
+    try:
+        with mode.host_engine() as engine:
+            counted = list(count_native(engine, mode.handled(excluded)[1]))
+    except NativeUnavailable as error:
+        run.warn(f"{mode.name}: nobody counted what its programs execute, to compare it with: {error}")
+        return
+    run.folder.write_table("executions", [_execution_row(workload, mode.name, own) for own in counted])
+
+
 def _profile(run: Session, job: Job, excluded: frozenset[int], costs: Sequence[float], modes: Sequence[Mode]) -> None:
     """Count and time the primitives of a few evaluations of each program, with the reference and in the machine."""
     workload = job.workload
@@ -680,10 +714,12 @@ def _profile(run: Session, job: Job, excluded: frozenset[int], costs: Sequence[f
     rows = _profile_reference(run, job, frozenset(left_out))
     for mode in modes:
         if isinstance(mode, NativeMode):
-            rows += [_primitive_row(workload, mode.name, cost) for cost in profile_native(*mode.handled(left_out))]
-            if mode.name == "native_cpu":  # what a GPU counts is compared with this, so no GPU may have counted it
-                counted = count_native(*mode.handled(excluded))
-                run.folder.write_table("executions", [_execution_row(workload, mode.name, own) for own in counted])
+            try:
+                found = list(profile_native(*mode.handled(left_out)))
+            except DeviceError as error:
+                run.warn(f"{mode.name}: primitives were not counted: {error}")
+            else:
+                rows += [_primitive_row(workload, mode.name, cost) for cost in found]
     run.folder.write_table("primitives", rows)
 
 

@@ -12,6 +12,7 @@ ADDED: dict[str, tuple[str, ...]] = {
         *("harness_overhead", "sampled", "sampled_different"),
     ),
     "primitives": ("evaluations",),
+    "devices": ("failure", "moved"),
 }
 """Columns that came later: all null in a run that was written before."""
 
@@ -127,6 +128,8 @@ TABLES: dict[str, dict[str, str]] = {
         "multiprocessors": "Int64",
         "counters": "boolean",
         "compile_s": "float64",
+        "failure": "string",
+        "moved": "Int64",
     },
     "device_blocks": {
         "mode": "string",

@@ -30,7 +30,7 @@ CAPABILITIES = ((6, 0), (7, 5), (8, 9), (9, 0))
 COUNTING = "EXECUTIONS"
 """What kernels that were compiled ahead count."""
 
-OPTIONS = ("--std=c++17", "--device-as-default-execution-space", "--diag-suppress=177")
+OPTIONS = ("-std=c++17", "--device-as-default-execution-space", "--diag-suppress=177")
 _KERNELS = "kernels.cu"
 _INCLUDE = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
 _GUARDED = re.compile(r"^#if VM_LANES > 1 && !defined\(__CUDACC__\)\n.*?^#endif\n", re.MULTILINE | re.DOTALL)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
@@ -46,7 +46,9 @@ _CHUNK = 1 << 18  # pairs of a launch at most
 _FEW_OUTPUTS = 1 << 15  # pairs of a launch whose outputs are wanted
 _LEAST_ARENA, _MOST_FIRST_ARENA = 16 << 10, 256 << 10
 _SHARE = 0.4  # of the free memory that the arenas of a launch may take
-_ROOM = (1, 16, 256, 4096)  # times the bytes of an encoded value that decoding it may take, tried in this order
+# Times the bytes of an encoded value that decoding it may take, and how many more, tried in this order. At last there
+# is room for the largest mask, which two cells that are far apart make.
+_ROOM = ((1, 64), (16, 4096), (256, 1 << 16), (4096, 1 << 20))
 _USUAL_OUTPUT = 1024  # bytes
 _BITS_BYTES = 64  # of a bit for each multiprocessor
 _STATE_BYTES = 4 * 8 + _BITS_BYTES
@@ -90,11 +92,13 @@ class _Pairs:
     Attributes:
         arrays: of the host: units, samples and first results.
         blocks: the same in the device's memory.
+        results: how many results there are.
         copied: how many pairs were copied there.
     """
 
     arrays: tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint64]]
     blocks: tuple[Block, Block, Block]
+    results: int
     copied: int = 0
 
     def of(self, units: NDArray[np.uint32], samples: NDArray[np.uint32], first: NDArray[np.uint64]) -> bool:
@@ -320,8 +324,8 @@ class CudaEngine:
         refused, reason = self._driver.allocate(4 * items + 8), self._driver.allocate(items)
         chosen, kept = np.arange(items, dtype=np.uint32), []
         lengths, counts = np.diff(begin.astype(np.int64)), np.diff(first.astype(np.int64))
-        for room in _ROOM:
-            needed = -(-(lengths[chosen] * room + 64 * counts[chosen] + 64) // 16) * 16
+        for times, more in _ROOM:
+            needed = -(-(lengths[chosen] * times + more * (counts[chosen] + 1)) // 16) * 16
             region = np.concatenate([[0], np.cumsum(needed)]).astype(np.uint64)
             arena = self._driver.allocate(int(region[-1]))
             kept.append(arena)
@@ -390,7 +394,7 @@ class CudaEngine:
         self._check(units, samples, first_result, results)
         counting = _PROFILED if counted else self._usual
         self._driver.prepare(counting)
-        pairs = self._hold_pairs(units, samples, first_result)
+        pairs = self._hold_pairs(units, samples, first_result, results)
         work = _Evaluation(self, pairs, results, limits, counting, outputs=outputs, timed=timed, cancel=cancel)
         return work.run()
 
@@ -404,8 +408,9 @@ class CudaEngine:
         """
         if not len(units) == len(samples) == len(first):
             raise ValueError("units, samples and first_result differ in length")
-        if self._pairs is not None and self._pairs.of(units, samples, first) and self._unit_records is not None:
-            return
+        known = self._pairs is not None and self._pairs.of(units, samples, first) and self._pairs.results == results
+        if known and self._unit_records is not None and self._sample_records is not None:
+            return  # and neither units nor samples have changed
         programs = np.array([own.programs for own in self._units], np.int64)
         inputs = np.array([own.inputs for own in self._units], np.int64)
 
@@ -420,10 +425,12 @@ class CudaEngine:
         outside = first.astype(np.int64) + programs[units] > results
         refuse(outside, "its results lie outside of the arrays")
 
-    def _hold_pairs(self, units: NDArray[np.uint32], samples: NDArray[np.uint32], first: NDArray[np.uint64]) -> _Pairs:
-        if self._pairs is None or not self._pairs.of(units, samples, first):
+    def _hold_pairs(
+        self, units: NDArray[np.uint32], samples: NDArray[np.uint32], first: NDArray[np.uint64], results: int
+    ) -> _Pairs:
+        if self._pairs is None or not self._pairs.of(units, samples, first) or self._pairs.results != results:
             blocks = [self._driver.allocate(array.nbytes) for array in (units, samples, first)]
-            self._pairs = _Pairs((units, samples, first), (blocks[0], blocks[1], blocks[2]))
+            self._pairs = _Pairs((units, samples, first), (blocks[0], blocks[1], blocks[2]), results)
         return self._pairs
 
     def _upload(self, array: NDArray[Any]) -> Block:
@@ -741,13 +748,3 @@ class _Evaluation:
         outputs, positions = join_outputs(self._pieces, results)
         status, reason, equal = found
         return Evaluated(status, reason, equal, nanoseconds, outputs, positions, self._retried, self._arena_used)
-
-
-@contextlib.contextmanager
-def cuda_engine(device: int = 0) -> Iterator[CudaEngine]:
-    """Have an engine for a while."""
-    engine = CudaEngine(device)
-    try:
-        yield engine
-    finally:
-        engine.close()

@@ -177,8 +177,20 @@ class CupyDriver:
                 if self._blocks is not None:
                     options.append(f"-DVM_BLOCKS={self._blocks}")
                 module = self._cupy.RawModule(code=cubins.source(), options=tuple(options), backend="nvrtc")
-            for name in ("vm_load", "vm_evaluate"):
-                self._kernels[name, counting] = module.get_function(name)
+            try:
+                for name in ("vm_load", "vm_evaluate"):
+                    function = module.get_function(name)
+                    _ = function.kernel  # compiles, or loads, what would else be compiled at the first launch
+                    self._kernels[name, counting] = function
+            except self._cupy.cuda.compiler.CompileException as error:
+                raise DeviceError(f"cuda:{self._number}: NVRTC refused the kernels: {str(error)[:2000]}") from error
+            except (RuntimeError, OSError) as error:
+                if isinstance(error, self._cupy.cuda.runtime.CUDARuntimeError | self._cupy.cuda.driver.CUDADriverError):
+                    raise
+                raise CudaUnavailable(
+                    f"the kernels cannot be compiled: {error}; install the NVRTC of CuPy's CUDA version, or make "
+                    "cubins on another machine (python -m harness.vm.cubins)"
+                ) from error
         if cubin is None:
             self._compile_s += time.perf_counter() - start
 

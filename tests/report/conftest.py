@@ -10,12 +10,22 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from synthetic_run import RECORD, write_run
+from synthetic_run import RECORD, write_gpu_run, write_run
 
 
 @pytest.fixture(scope="session")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(tmp_path_factory.mktemp("pristine") / RECORD["name"])
+
+
+@pytest.fixture(scope="session")
+def pristine_gpu(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_gpu_run(tmp_path_factory.mktemp("pristine_gpu") / "20251121-102300-t4x2")
+
+
+@pytest.fixture
+def gpu_folder(pristine_gpu: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(pristine_gpu, tmp_path / pristine_gpu.name))
 
 
 @pytest.fixture

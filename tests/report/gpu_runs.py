@@ -104,7 +104,7 @@ def as_gpu_run(folder: Path) -> Path:
         devices.append(
             own
             | {"name": "Tesla T4", "uuid": uuid, "compute_capability": "7.5", "multiprocessors": 40}
-            | {"counters": True, "compile_s": 12.5}
+            | {"counters": True, "compile_s": 12.5, "failure": None, "moved": None}
         )
         for row in blocks.itertuples():
             half = row.evaluations // 2

@@ -1,58 +1,17 @@
 import base64
 import hashlib
 import re
-from html.parser import HTMLParser
 from itertools import pairwise
 
 import pandas as pd
 import pytest
+from html_page import Page
 from synthetic_run import CONFIG, FAMILIES, HOSTILE, PROGRAMS, with_fallbacks, with_native_profile
 
 from harness.report.dashboard import MOST_BYTES, MOST_PROGRAMS, SECTIONS, render_dashboard
 from harness.report.frames import load_run
-from harness.report.markup import VOID, Html, join, tag
+from harness.report.markup import Html, join, tag
 from harness.report.plots import PLOTS
-
-
-class Page(HTMLParser):
-    """A page read back: checks that tags balance, and keeps elements, and the rows of tables by the tables' ids."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.elements, self.tables, self.words = [], [], {}, []
-        self.table = self.cell = None
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, name, attributes):
-        self.elements.append((name, dict(attributes)))
-        if name in VOID:
-            return
-        self.open.append(name)
-        if name == "table":
-            self.table = self.tables.setdefault(dict(attributes)["id"], [])
-        elif name == "tr":
-            self.table.append([])
-        elif name in ("td", "th"):
-            self.table[-1].append("")
-
-    def handle_startendtag(self, name, attributes):
-        self.elements.append((name, dict(attributes)))
-
-    def handle_endtag(self, name):
-        assert self.open and self.open[-1] == name, f"</{name}> closes {self.open[-3:]}, line {self.getpos()[0]}"
-        self.open.pop()
-
-    def handle_data(self, data):
-        if not {"script", "style"}.intersection(self.open):
-            self.words.append(data)
-        if self.table and self.table[-1] and {"td", "th"}.intersection(self.open):
-            self.table[-1][-1] += data
-
-    @property
-    def text(self):
-        return " ".join("".join(self.words).split())
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +63,7 @@ def test_names_of_users_are_text(html, page):
 
 
 def test_top_of_the_page_has_what_matters(page):
-    top = page.text.partition("Modes Plots Programs")[0]
+    top = page.text.partition("ChecksModesGPU")[0]
     for words in (
         "20251120-022300-local",
         "complete",

@@ -1,6 +1,7 @@
 import pytest
 
 from harness.report import RunFolderError, load_run, report_markdown, write_report
+from harness.report.gpu_plots import GPU_PLOTS
 from harness.report.plots import PLOTS
 
 
@@ -12,7 +13,7 @@ def test_the_report_is_written_beside_the_data(folder):
     assert (folder / "report.md").read_text(encoding="utf-8") == report_markdown(load_run(folder))
     written = {path.name for path in folder.iterdir()}
     # Nothing else is left, no temporary file either, and the data is as it was.
-    assert written == {*data, "dashboard.html", "report.md", "plots", "verdict.json"}
+    assert written == {*data, "dashboard.html", "report.md", "summary.json", "plots", "verdict.json"}
     assert {name: (folder / name).read_bytes() for name in data} == data
     for name in PLOTS:
         assert f"{name}.svg" in {path.name for path in (folder / "plots").iterdir()}
@@ -30,3 +31,9 @@ def test_no_report_of_what_is_no_run(tmp_path):
     with pytest.raises(RunFolderError):
         write_report(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_with_devices_has_their_plots_too(gpu_folder):
+    write_report(gpu_folder)
+    written = {path.name for path in (gpu_folder / "plots").iterdir()}
+    assert {f"{name}.{kind}" for name in PLOTS | GPU_PLOTS for kind in ("svg", "png")} == written

@@ -153,7 +153,7 @@ LIES: dict[str, tuple[Change, dict[tuple[str, str], str], str, str]] = {
         gpu_runs.unprofiled,
         of_gpu(device_executions="unproven", device_share="unproven"),
         "device_share",
-        "measure native_cpu",
+        "where the host's library is built",
     ),
     "little kernel time": (
         lambda folder: edit(folder, "device_blocks", kernel_s=lambda rows: rows["kernel_s"] * 0.3),

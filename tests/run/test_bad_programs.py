@@ -230,7 +230,7 @@ def test_both_modes_gave_the_same(done):
     assert modes.loc["parallel_cpu", "compared"] == (len(NAMES) - 1) * SAMPLES
     assert modes.loc["parallel_cpu", "mismatches"] == 0
     assert list(modes.workers) == [1, 2, 0]
-    assert "virtual machine" in modes.loc["parallel_gpu", "reason"]
+    assert "CUDA" in modes.loc["parallel_gpu", "reason"]
 
 
 def test_timed_blocks_leave_out_just_what_does_not_finish(done):

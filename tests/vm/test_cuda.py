@@ -12,6 +12,7 @@ from harness.vm import cuda
 from harness.vm.cuda import CudaEngine
 from harness.vm.cuda_layout import BATCH, parameters
 from harness.vm.device_facts import DeviceError, DeviceOutOfMemory
+from harness.vm.encoding import encode
 from harness.vm.engine import Engine
 from harness.vm.native import COUNTERS, EQUAL, NOT_RUN, Limits, NativeError
 from harness.vm.opcodes import CONTROL, OPERATION
@@ -200,6 +201,24 @@ def test_wrong_units_samples_and_pairs_are_refused():
         with pytest.raises(NativeError, match=f"pair 0: .*{why}"):
             machine.evaluate(units.astype(np.uint32), samples.astype(np.uint32), first.astype(np.uint64), results)
     assert machine.evaluate(one, one, none, 1).status.tolist() == [0]
+    with pytest.raises(NativeError, match="outside"):
+        machine.evaluate(one, one, none, 0)  # the same arrays again, but no room for results
+    machine.clear_samples()
+    with pytest.raises(NativeError, match="no such sample"):
+        machine.evaluate(one, one, none, 1)
+
+
+def test_samples_that_take_much_more_room_than_their_bytes_are_kept():
+    far_apart = frozenset({(1, (0, 0)), (2, (500, 500))})
+    nested = tuple((frozenset({(k,)}),) for k in range(50))
+    data = [encode(value) for value in (GRID, far_apart, nested)]
+    machine = CudaEngine(driver=EmulatedDriver())
+    starts = np.cumsum([0, *map(len, data)]).astype(np.uint64)
+    machine.add_samples(b"".join(data), starts, 1, np.array([False] * 3))
+    unit_of(machine, (OPERATION["identity"].number, 1, 0), (CONTROL["end"].number,))
+    three, places = np.arange(3, dtype=np.uint32), np.arange(3, dtype=np.uint64)
+    found = machine.evaluate(0 * three, three, places, 3, outputs=True)
+    assert [found.output(k) for k in range(3)] == [(GRID,), (far_apart,), (nested,)]
 
 
 def test_lanes_are_1_or_32():

@@ -162,9 +162,10 @@ VM_FN void evaluate(const Batch& batch, u32* executions) {
     const u64 at_once = whole ? 1 : VM_LANES;
     const u64 worker = whole ? thread / VM_LANES : thread;
     const Counters counters{batch.counters, executions};
-    while (!*static_cast<const volatile int*>(batch.cancel)) {
-        u64 first = 0;
-        if (lane == 0) first = atomicAdd(batch.next, at_once);
+    while (true) {
+        u64 first = batch.pairs;
+        // One lane looks: others might see another value, and part from it.
+        if (lane == 0 && !*static_cast<const volatile int*>(batch.cancel)) first = atomicAdd(batch.next, at_once);
         first = __shfl_sync(ALL_LANES, first, 0);
         if (first >= batch.pairs) break;
         const u64 mine = whole ? first : first + lane;

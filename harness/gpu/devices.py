@@ -1,0 +1,95 @@
+"""The CUDA devices of this machine, as machines; or why there is none, and what to do."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from functools import cache
+from typing import Any
+
+from harness.gpu.device import CudaUnavailable, DeviceMachine
+from harness.vm import native
+from harness.vm.cuda import CudaEngine
+
+VARIABLE = "HARNESS_GPUS"
+"""Environment variable that limits the devices: numbers with commas, e.g. ``0,2``; ``none`` for none of them."""
+
+
+def cupy_module() -> Any:
+    """Return CuPy.
+
+    Raises:
+        CudaUnavailable: it is not installed, or cannot be imported.
+    """
+    try:
+        return importlib.import_module("cupy")
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":
+            raise CudaUnavailable(f"CuPy cannot be imported: {error}") from error
+        raise CudaUnavailable(
+            "CuPy is not installed; install the extra cuda12 or cuda13 of this package, by the driver's CUDA version"
+        ) from None
+    except Exception as error:  # CuPy raises errors of several kinds where its libraries do not fit
+        raise CudaUnavailable(f"CuPy cannot be imported: {type(error).__name__}: {error}") from error
+
+
+@cache
+def _count() -> int:
+    cupy = cupy_module()
+    try:
+        count = int(cupy.cuda.runtime.getDeviceCount())
+    except Exception as error:
+        raise CudaUnavailable(
+            f"CuPy {cupy.__version__} sees no CUDA device ({error}); `python -m harness doctor` tells what is missing"
+        ) from error
+    if not count:
+        raise CudaUnavailable(f"CuPy {cupy.__version__} sees no CUDA device")
+    return count
+
+
+def device_numbers() -> list[int]:
+    """Return the devices that are to be used, as CUDA numbers them in this process.
+
+    Raises:
+        CudaUnavailable: there is none, or ``$HARNESS_GPUS`` leaves none.
+    """
+    wanted = os.environ.get(VARIABLE, "").strip()
+    if wanted.lower() == "none":
+        raise CudaUnavailable(f"${VARIABLE} is 'none'; unset it to use all devices")
+    words = [word.strip() for word in wanted.split(",")] if wanted else []
+    for word in words:
+        if not word.isdecimal():
+            raise CudaUnavailable(f"${VARIABLE} is {wanted!r}: {word!r} is no number of a device; write 0,1 or none")
+    count = _count()
+    numbers = list(dict.fromkeys(map(int, words))) if words else list(range(count))
+    for number in numbers:
+        if number >= count:
+            raise CudaUnavailable(f"${VARIABLE} is {wanted!r}, but there are {count} devices, from 0 on")
+    return numbers
+
+
+def open_devices() -> list[DeviceMachine]:
+    """Return a machine on each device that is to be used.
+
+    Raises:
+        CudaUnavailable: there is none, or one of them cannot be used; the message says why and what to do.
+    """
+    numbers = device_numbers()
+    opened: list[DeviceMachine] = []
+    try:
+        for number in numbers:
+            opened.append(CudaEngine(number))
+    except BaseException:
+        for machine in opened:
+            machine.close()
+        raise
+    return opened
+
+
+def unavailable() -> str | None:
+    """Return why no CUDA device can be used; None if one can, as far as can be told without using it."""
+    try:
+        device_numbers()
+    except CudaUnavailable as error:
+        return str(error)
+    return native.unavailable()
