@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from survive import differences, do, journal, resume_here, run_here, status, write_run
 
-LIMIT = 6000  # bytes of a file: the table of timings has more after some blocks
+LIMIT = 9500  # bytes of a file: no table has more, but that of 60 blocks
 
 
 def in_namespace(script: str) -> subprocess.CompletedProcess[str]:
@@ -24,9 +24,9 @@ def in_namespace(script: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_file_that_may_not_grow_ends_the_run_and_what_was_finished_is_kept(tmp_path):
-    config = write_run(tmp_path, blocks=8, modes="sequential")
+    config = write_run(tmp_path, blocks=60, modes="sequential")
     whole = run_here(config, tmp_path / "whole")
-    assert (whole / "timings.parquet").stat().st_size > LIMIT
+    assert (whole / "blocks.parquet").stat().st_size > LIMIT
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
@@ -50,7 +50,7 @@ def test_a_disk_that_fills_up_in_a_run_ends_it_and_what_was_finished_is_kept(tmp
     disk.mkdir()
     done = in_namespace(
         f"""
-        mount -t tmpfs -o size=300k none {shlex.quote(str(disk))}
+        mount -t tmpfs -o size=180k none {shlex.quote(str(disk))}
         code=0; $harness run {config} --out {disk}/run || code=$?
         df --output=avail {disk} >&2
         cp -a {disk}/run {kept}

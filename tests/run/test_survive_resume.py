@@ -22,6 +22,7 @@ from harness.notebook import config_from_parameters, executed_path
 from harness.run import journal as journal_module
 from harness.run.lock import FolderInUse, locked
 from harness.run.resume import ResumeRefused, resumed_config
+from tests.fake_nvml import COMPILER, NO_COMPILER, environment, healthy
 
 
 @pytest.fixture(scope="module")
@@ -271,3 +272,39 @@ def test_a_clock_that_jumps_touches_no_duration(tmp_path):
     assert blocks.t_s.is_monotonic_increasing  # also over the break
     assert ((blocks.wall_s > 0) & (blocks.wall_s < 1000)).all()
     assert all(0 <= seconds < 1000 for seconds in state["phase_seconds"].values())
+
+
+@pytest.mark.skipif(COMPILER is None, reason=NO_COMPILER)
+def test_samples_of_gpus_are_those_of_all_sessions(tmp_path):
+    config = write_run(tmp_path, blocks=4, modes="sequential")
+    changes = ["min_block_s=0.6", "profile=false"]
+    words = ["--out", tmp_path / "run", *(word for change in changes for word in ("--set", change))]
+    env = environment(tmp_path, "driver 535.104.05\nperiod 50\ndevice GPU-aa11 Tesla_T4\n" + healthy(0))
+    process = start("run", config, *words, env=env)
+    try:
+        wait_for(tmp_path / "run" / "journal" / "00003-block.json", process)
+        time.sleep(0.4)  # into the next block, which is not finished
+        os.kill(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+    finally:
+        kill(process)
+    assert status(tmp_path / "run") == "interrupted"
+    first = json.loads((tmp_path / "run" / "gpu_sampling.json").read_text())
+    parts = sorted((tmp_path / "run" / "gpu_samples.parquet").iterdir())
+    before = pd.read_parquet(parts)
+    do("run", "--resume", tmp_path / "run", env=env)
+    blocks = set(pd.read_parquet(tmp_path / "run" / "blocks.parquet").block)
+    samples = pd.read_parquet(tmp_path / "run" / "gpu_samples.parquet")
+    assert len(samples) > len(before)
+    assert set(samples.block.dropna()) <= blocks == {0, 1, 2, 3}
+    both = json.loads((tmp_path / "run" / "gpu_sampling.json").read_text())
+    assert both["polls"] > first["polls"]
+    assert both["samples"] == len(samples)
+    assert both["wall_s"] > first["wall_s"]
+    timed = [span for span in both["spans"] if span["block"] is not None]
+    assert [span["block"] for span in timed] == [0, 1, 2, 3]
+    assert all(a["end_s"] <= b["start_s"] for a, b in zip(both["spans"], both["spans"][1:], strict=False))
+    assert samples[samples.source == "poll"].t_s.iloc[: len(before)].max() <= samples.t_s.iloc[len(before) :].max()
+    for row in samples.dropna(subset=["block"]).itertuples():
+        (span,) = (span for span in timed if span["block"] == row.block)
+        assert span["start_s"] <= row.t_s <= span["end_s"] + 0.3
