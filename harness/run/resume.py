@@ -99,24 +99,35 @@ def rows_of(columns: Columns) -> list[dict[str, Any]]:
 
 
 def past_of(entries: Sequence[Mapping[str, Any]]) -> Past:
-    """Gather what the entries of a journal say."""
+    """Gather what the entries of a journal say.
+
+    Raises:
+        DamagedJournal: if they are not what a run has written.
+    """
     past = Past(entries=len(entries))
-    for entry in entries:
-        kind = entry["kind"]
-        past.t_s = entry["t_s"]
-        past.state = entry["state"]
-        if kind == "session":
-            past.identity = past.identity or entry["identity"]
-            past.sessions.append(entry["session"])
-        elif kind == "first":
-            past.first[entry["mode"]] = dict(entry)
-        elif kind == "block":
-            past.blocks.append(dict(entry))
-        elif kind == "timed":
-            past.timed = True
-        elif kind == "profiled":
-            past.profiled = True
+    for number, entry in enumerate(entries):
+        try:
+            _take(past, entry)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DamagedJournal(f"{JOURNAL}: entry {number:05d} is not what a run writes: {error!r}") from error
     return past
+
+
+def _take(past: Past, entry: Mapping[str, Any]) -> None:
+    kind = entry["kind"]
+    past.t_s = float(entry["t_s"])
+    past.state = dict(entry["state"])
+    if kind == "session":
+        past.identity = past.identity or entry["identity"]
+        past.sessions.append(dict(entry["session"]))
+    elif kind == "first":
+        past.first[entry["mode"]] = dict(entry)
+    elif kind == "block":
+        past.blocks.append({"mode": entry["mode"], "tables": entry["tables"], "counters": entry["counters"]})
+    elif kind == "timed":
+        past.timed = True
+    elif kind == "profiled":
+        past.profiled = True
 
 
 def resumed_config(folder: Path, changes: Mapping[str, Any]) -> Config:

@@ -247,7 +247,9 @@ def close_abandoned(folder: Path) -> None:
         _mark(folder, {"running"}, "interrupted", INTERRUPTED, patience_s=0.0)
     except FolderInUse:
         pass  # it is under way
-    except (CannotWrite, DamagedJournal, FileNotFoundError, NotADirectoryError) as error:
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # the report says so
+    except CannotWrite as error:
         _LOG.warning("%s", error)
 
 
@@ -271,7 +273,10 @@ def _mark(folder: Path, before: Set[str], status: str, error: str, patience_s: f
             return False
         if state["status"] in before:
             kept, finished = RunFolder(folder), state["finished"] or now()
-            restore_tables(kept, past_of(Journal(kept).read()))
+            try:
+                restore_tables(kept, past_of(Journal(kept).read()))
+            except DamagedJournal as damage:  # what is in the tables is still worth a report
+                _LOG.warning("%s: the tables stay as they are: %s", folder, damage)
             kept.write_json("run.json", {**state, "status": status, "error": error, "finished": finished})
     return True
 
