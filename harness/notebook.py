@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from papermill.exceptions import PapermillException
 
 from harness.config import Config, make_config
 from harness.progress import QUIET
+from harness.run.resume import resumed_config
 
 _QUIET_ASYNCIO = "__import__('logging').getLogger('asyncio').setLevel('CRITICAL')"
 """What a kernel does first, since asyncio may complain, as a kernel ends, of what that kernel still waits for."""
@@ -36,11 +38,14 @@ def config_from_parameters(names: Mapping[str, Any]) -> Config:
 
     Papermill puts each parameter in a variable, also one that the notebook does not know; here that is refused.
 
+    With ``resume`` the configuration is that of the run which is continued, and a parameter that is not the default's
+    has to be as it was there.
+
     Args:
         names: the notebook's ``globals()``.
 
     Raises:
-        ConfigError: as ``make_config``.
+        ConfigError: as ``make_config`` and ``resumed_config``.
     """
     plain = (str, int, float, list, dict, type(None))
     values = {
@@ -48,7 +53,17 @@ def config_from_parameters(names: Mapping[str, Any]) -> Config:
         for name, value in names.items()
         if not name.startswith("_") and name not in _SHELL_NAMES and isinstance(value, plain)
     }
-    return make_config(values, "parameters of the notebook")
+    config = make_config(values, "parameters of the notebook")
+    if config.resume is None:
+        return config
+    own, defaults = config.model_dump(), make_config({}, "defaults").model_dump()
+    return resumed_config(Path(config.resume), {key: own[key] for key in own if own[key] != defaults[key]})
+
+
+def executed_path(folder: Path) -> Path:
+    """Return where the executed notebook of a run goes; each session of one that is continued has its own."""
+    names = chain(["benchmark.ipynb"], (f"benchmark-{number}.ipynb" for number in count(2)))
+    return next(path for name in names if not (path := folder / name).exists())
 
 
 def run_notebook(notebook: Path, executed: Path, config: Config) -> None:

@@ -54,7 +54,14 @@ class Sampler:
     """
 
     def __init__(
-        self, writer: Writer, period_s: float = PERIOD_S, slow_s: float = SLOW_S, flush_s: float = _FLUSH_S
+        self,
+        writer: Writer,
+        period_s: float = PERIOD_S,
+        slow_s: float = SLOW_S,
+        flush_s: float = _FLUSH_S,
+        *,
+        parts: int = 0,
+        earlier: Mapping[str, Any] | None = None,
     ) -> None:
         """Do not sample yet.
 
@@ -63,6 +70,8 @@ class Sampler:
             period_s: seconds between polls.
             slow_s: seconds between fetches of the driver's samples, and of what takes long.
             flush_s: seconds of samples that are held in memory at most, early in a run.
+            parts: of the table that are there, of a run that is continued.
+            earlier: the summary of that run until then.
         """
         self._writer = writer
         self._period_s, self._slow_s, self._flush_s = period_s, slow_s, flush_s
@@ -74,7 +83,8 @@ class Sampler:
         self._rows: list[dict[str, Any]] = []
         self._gaps: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._seen: dict[tuple[str, str], int] = {}  # per device and column: the driver's last time stamp
-        self._polls = self._samples = self._parts = 0
+        self._polls = self._samples = 0
+        self._parts, self._earlier = parts, earlier or {}
         self._cpu_s = 0.0
         self._error: str | None = None
         self._ending = threading.Event()
@@ -142,7 +152,8 @@ class Sampler:
 
     def summary(self) -> dict[str, Any]:
         """Return what ``gpu_sampling.json`` holds; docs/results.md describes it."""
-        wall = self._now()
+        wall, earlier = self._now(), self._earlier
+        cpu = self._cpu_s + earlier.get("cpu_s", 0.0)
         return {
             "available": self._reason is None,
             "reason": self._reason,
@@ -153,13 +164,14 @@ class Sampler:
                 for d in self._devices
             ],
             "period_s": self._period_s,
-            "polls": self._polls,
-            "samples": self._samples,
+            "polls": self._polls + earlier.get("polls", 0),
+            "samples": self._samples + earlier.get("samples", 0),
             "wall_s": round(wall, 3),
-            "cpu_s": round(self._cpu_s, 6),
-            "cpu_share": round(self._cpu_s / wall, 6) if wall else None,
-            "gaps": list(self._gaps.values()),
-            "spans": [
+            "cpu_s": round(cpu, 6),
+            "cpu_share": round(cpu / wall, 6) if wall else None,
+            "gaps": [*earlier.get("gaps", ()), *self._gaps.values()],
+            "spans": list(earlier.get("spans", ()))
+            + [
                 {"mode": span.mode, "block": span.block, "start_s": span.start, "end_s": min(span.end, wall)}
                 for span in list(self._spans)
             ],

@@ -15,6 +15,7 @@ from harness.report.format import (
     count,
     interval,
     is_missing,
+    moment,
     percent,
     printable,
     shorten,
@@ -136,9 +137,24 @@ def idle_modes(run: Run) -> list[tuple[str, str, str]]:
     return [(printable(row["mode"]), str(row["status"]), _reason(row)) for _, row in idle.iterrows()]
 
 
+def resumptions(run: Run) -> list[str]:
+    """Say when, how often and from where a run was continued; nothing where it was not."""
+    found = run.record.get("sessions")
+    later = [row for row in found[1:] if isinstance(row, dict)] if isinstance(found, list) else []
+    if not later:
+        return []
+    times = "once" if len(later) == 1 else f"{count(len(later))} times"
+    each = "; ".join(
+        f"{moment(row.get('started'))}, with {printable(row.get('blocks'))} timed blocks done, from "
+        f"{printable(row.get('next'))}"
+        for row in later
+    )
+    return [f"The run was ended before it was done, and resumed {times}: {each}. Each time modes were warmed up anew."]
+
+
 def cautions(run: Run) -> list[str]:
     """What limits how far the numbers can be trusted, and what to do about it; the runner's warnings first."""
-    lines = [printable(line) for line in run.warnings]
+    lines = [*resumptions(run), *(printable(line) for line in run.warnings)]
     lines += [
         f"{name} {shorten(printable(why), 300).rstrip('.')}; what it would hold is not in this report."
         for name, why in run.missing.items()

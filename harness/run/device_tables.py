@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,19 +13,31 @@ from harness.run.journal import RunFolder
 from harness.run.mode import Block, Mode
 from harness.vm.native import COUNTERS
 
+Counted = tuple[str, str, list[list[int]]]
+"""Mode, device, and of each opcode that it executed: number, executions, elements, cycles."""
+
 
 class DeviceTables:
     """What devices did in timed blocks, written as it becomes known; nothing in a run without devices."""
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, blocks: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Write to a folder.
+
+        Args:
+            folder: of the run.
+            blocks: rows of ``device_blocks`` that earlier sessions of the run have written.
+        """
         self._folder = folder
-        self._blocks: list[dict[str, Any]] = []
+        self._blocks = [dict(row) for row in blocks]
         self._counters: dict[tuple[str, str], NDArray[np.uint64]] = {}  # by mode and device
 
-    def add_block(self, mode: str, number: int, block: Block) -> None:
-        """Take over what devices did in a timed block, and write ``device_blocks``."""
+    @staticmethod
+    def of_block(mode: str, number: int, block: Block) -> tuple[list[dict[str, Any]], list[Counted]]:
+        """Return what devices did in a timed block: rows of ``device_blocks``, and what each of them counted."""
+        rows: list[dict[str, Any]] = []
+        counted: list[Counted] = []
         for own in block.devices:
-            self._blocks.append(
+            rows.append(
                 {
                     "mode": mode,
                     "block": number,
@@ -38,10 +50,24 @@ class DeviceTables:
                     "multiprocessors_used": own.usage.multiprocessors_used,
                 }
             )
-            total = self._counters.setdefault((mode, own.device), np.zeros((len(COUNTERS), 3), np.uint64))
-            total += own.counters
-        if block.devices:
+            numbers = np.flatnonzero(own.counters.any(axis=1))
+            each = [[number, *own.counters[number].tolist()] for number in numbers.tolist()]
+            counted.append((mode, own.device, each))
+        return rows, counted
+
+    def add_block(self, rows: Sequence[Mapping[str, Any]], counted: Iterable[Counted]) -> None:
+        """Take over what ``of_block`` returned, and write ``device_blocks``."""
+        self.add_counters(counted)
+        if rows:
+            self._blocks += [dict(row) for row in rows]
             self._folder.write_table("device_blocks", self._blocks)
+
+    def add_counters(self, counted: Iterable[Counted]) -> None:
+        """Add what devices counted, in this session or an earlier one."""
+        for mode, device, each in counted:
+            total = self._counters.setdefault((mode, device), np.zeros((len(COUNTERS), 3), np.uint64))
+            for number, *values in each:
+                total[number] += np.array(values, np.uint64)
 
     def write(self, modes: Iterable[Mode]) -> list[str]:
         """Write ``devices`` and ``opcodes``.

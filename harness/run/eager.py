@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from queue import SimpleQueue
 from time import perf_counter, process_time
@@ -97,6 +97,10 @@ class EagerMode:
                 yield found
                 found = []
         yield found
+
+    def restore(self, fell_back: Mapping[int, str]) -> None:
+        """See ``Restorable``."""
+        self._unfinished = {evaluation for evaluation, reason in fell_back.items() if reason == _UNFINISHED}
 
     def prepare(self, costs: Sequence[float], excluded: frozenset[int]) -> None:
         """See ``Mode``."""

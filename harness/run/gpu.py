@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -14,6 +14,8 @@ from harness.run.native import NativeMode
 from harness.run.pool import WorkerPool
 from harness.run.worker import NOTHING_DRAWN, Draw, Job, Outcome, Span
 from harness.vm.engine import Engine
+
+_NO_DEVICE = "no device: "
 
 
 class GpuMode(NativeMode):
@@ -70,11 +72,18 @@ class GpuMode(NativeMode):
         except AllDevicesFailed as error:
             self._failure = str(error)
             for evaluation in sorted(open_):
-                self._left.setdefault(evaluation, f"no device: {error}")
+                self._left.setdefault(evaluation, f"{_NO_DEVICE}{error}")
             if self._pool is None:
                 self._pool = WorkerPool(self._job, self._processes)
             for outcomes in self._pool.check([Span(e, e + 1) for e in sorted(open_)]):
                 yield [outcome.because(self._left[outcome.evaluation]) for outcome in outcomes]
+
+    def restore(self, fell_back: Mapping[int, str]) -> None:
+        """See ``Restorable``."""
+        super().restore(fell_back)
+        lost = [reason for reason in fell_back.values() if reason.startswith(_NO_DEVICE)]
+        if lost:
+            self._failure = lost[0].removeprefix(_NO_DEVICE)
 
     def block(self, passes: int, draw: Draw = NOTHING_DRAWN) -> Block:
         """See ``Mode``; what the devices did is in the block."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -87,6 +87,18 @@ class Mode(Protocol):
 
     def close(self) -> None:
         """Give back what the mode holds."""
+
+
+@runtime_checkable
+class Restorable(Protocol):
+    """A mode that can time blocks without first calls, given what came of them in an earlier process."""
+
+    def restore(self, fell_back: Mapping[int, str]) -> None:
+        """Stand where ``check`` had come to.
+
+        Args:
+            fell_back: evaluations that the mode left to the reference, and why.
+        """
 
 
 @runtime_checkable

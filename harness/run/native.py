@@ -105,6 +105,12 @@ class NativeMode:
             return Outcome(evaluation, status, _IN_MACHINE, equal, None, seconds)
         return Outcome(evaluation, status, None, equal, digest_of(found.output(k)), seconds)
 
+    def restore(self, fell_back: Mapping[int, str]) -> None:
+        """See ``Restorable``."""
+        self._left = dict(fell_back)
+        if self._left:
+            self._pool = WorkerPool(self._job, self._processes)
+
     def prepare(self, costs: Sequence[float], excluded: frozenset[int]) -> None:
         """See ``Mode``."""
         self._costs, self._excluded = costs, excluded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
 
 from harness.measure.sources import Sources
@@ -43,6 +43,9 @@ class ReferenceMode:
         """See ``Mode``."""
         total = len(self._job.workload.evaluations)
         return self._pool.check(Span(at, min(at + _CHECK_SPANS, total)) for at in range(0, total, _CHECK_SPANS))
+
+    def restore(self, fell_back: Mapping[int, str]) -> None:
+        """See ``Restorable``: first calls leave nothing behind."""
 
     def prepare(self, costs: Sequence[float], excluded: frozenset[int]) -> None:
         """See ``Mode``."""

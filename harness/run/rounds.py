@@ -16,8 +16,8 @@ from harness.run.pool import WorkersDied
 from harness.run.worker import NOTHING_DRAWN, Draw, EvaluationLost
 from harness.run.workload import Workload
 
-StopRule = Literal["precision", "time limit", "blocks"]
-WarmRule = Literal["steady", "time limit"]
+StopRule = Literal["precision", "time limit", "blocks", "time budget"]
+WarmRule = Literal["steady", "time limit", "time budget"]
 DrawFor = Callable[["Measured", frozenset[int]], Draw]
 """Draws what the next block of a mode keeps the outputs of, given the evaluations that it leaves out."""
 STEADY_BLOCKS = 3
@@ -71,8 +71,9 @@ class Measured:
         workload: what it evaluates.
         passes: how often a block evaluates the workload.
         left_out: evaluations that its blocks leave out; None while it is not prepared.
-        blocks: those timed.
-        circumstances: of each of them.
+        blocks: those timed, also in earlier sessions of a run that is continued.
+        circumstances: of each of those timed in this process.
+        first_s: seconds that its first calls took, which is an upper bound of a pass; infinite where not known.
         warm_up: how it was warmed up.
         stop_rule: why there are no more; None while there are to be more, or the mode failed.
         failure: why it was given up; None if it was not.
@@ -87,15 +88,38 @@ class Measured:
     left_out: frozenset[int] | None = None
     blocks: list[Block] = field(default_factory=list)
     circumstances: list[Circumstances] = field(default_factory=list)
+    first_s: float = math.inf
     warm_up: WarmUp = field(default_factory=WarmUp)
     stop_rule: StopRule | None = None
     failure: str | None = None
     warnings: list[str] = field(default_factory=list)
     warm: bool = False
     during: Callable[[str, int | None], AbstractContextManager[None]] = lambda _mode, _block: nullcontext()
+    pass_s: float = math.inf  # seconds of a pass in its last block, warm or not
+
+    def next_s(self, costs: Sequence[float]) -> float:
+        """Return the seconds that its next block takes, roughly.
+
+        Args:
+            costs: seconds that each evaluation takes with the reference, in one process.
+        """
+        each = self.pass_s if self.pass_s < math.inf else min(self.first_s, sum(costs))
+        return each * self.passes
 
 
-def warm_up(measured: Measured, costs: Sequence[float], excluded: set[int], config: Config) -> None:
+Allows = Callable[[float], bool]
+"""Whether there is time for something that takes so many seconds."""
+
+
+def warm_up(
+    measured: Measured,
+    costs: Sequence[float],
+    excluded: set[int],
+    config: Config,
+    *,
+    most_s: float = math.inf,
+    allows: Allows = lambda _seconds: True,
+) -> None:
     """Prepare a mode, set ``passes`` so that blocks are long enough, and run blocks that do not count until steady.
 
     Steady are the last ``STEADY_BLOCKS`` of the full length if their seconds per evaluation lie within
@@ -106,10 +130,15 @@ def warm_up(measured: Measured, costs: Sequence[float], excluded: set[int], conf
         costs: seconds that each evaluation takes, roughly.
         excluded: evaluations that do not finish; those that stop finishing are added.
         config: ``min_block_s``, ``steady`` and ``max_warmup_s`` are read.
+        most_s: seconds after which it ends, as after ``max_warmup_s``.
+        allows: whether a time budget has room for a block.
     """
     done = measured.warm_up
     each: list[float] = []  # seconds per evaluation
     while measured.failure is None and done.rule is None:
+        if not allows(measured.next_s(costs)):
+            done.rule = "time budget"
+            return
         found = _block(measured, costs, excluded)
         if found is None:
             each = []
@@ -117,7 +146,7 @@ def warm_up(measured: Measured, costs: Sequence[float], excluded: set[int], conf
         block, _ = found
         done.blocks += 1
         done.seconds += block.wall_s
-        if _lengthen(measured, block, config):
+        if _lengthen(measured, block, config) and done.seconds < most_s:
             each = []
             continue
         each = [*each[1 - STEADY_BLOCKS :], block.wall_s / block.evaluations]
@@ -125,8 +154,8 @@ def warm_up(measured: Measured, costs: Sequence[float], excluded: set[int], conf
             done.spread = max(each) / min(each) - 1
             if done.spread <= config.steady:
                 done.rule = "steady"
-        if done.rule is None and done.seconds >= config.max_warmup_s:
-            done.rule = "time limit"
+        if done.rule is None and done.seconds >= min(config.max_warmup_s, most_s):
+            done.rule = "time limit" if most_s >= config.max_warmup_s else "time budget"
 
 
 def _lengthen(measured: Measured, block: Block, config: Config) -> bool:
@@ -149,6 +178,7 @@ def run_rounds(
     after_block: Callable[[Measured], None],
     *,
     draw_for: DrawFor = lambda _measured, _left_out: NOTHING_DRAWN,
+    allows: Allows = lambda _seconds: True,
 ) -> None:
     """Time blocks of all modes in turn, so that drift of the machine hits all alike, until each has enough.
 
@@ -162,11 +192,16 @@ def run_rounds(
         config: the stopping rule.
         after_block: called when a block of a mode is done.
         draw_for: draws what a block keeps the outputs of.
+        allows: whether a time budget has room for a block; a mode for whose next one it has not gets no more.
     """
     for measured in modes:
         measured.warm = True
     while running := [m for m in modes if m.stop_rule is None and m.failure is None]:
-        for measured in running:
+        fewest = min(len(m.blocks) for m in running)  # a run that is continued may have been ended within a turn
+        for measured in (m for m in running if len(m.blocks) == fewest):
+            if not allows(measured.next_s(costs)):
+                measured.stop_rule = "time budget"
+                continue
             found = _block(measured, costs, excluded, draw_for)
             if found is not None:
                 block, circumstances = found
@@ -190,6 +225,7 @@ def _block(
         before = cpu_times()
         with measured.during(measured.mode.name, len(measured.blocks) if measured.warm else None):
             block = measured.mode.block(measured.passes, draw)
+        measured.pass_s = block.wall_s / measured.passes
         return block, Circumstances(measured.passes, before.at, draw, before.until(cpu_times()))
     except ModeFailed as failed:
         measured.failure = str(failed)
