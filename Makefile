@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SANITIZED := tests/vm --ignore=tests/vm/test_build.py
-WITH_LANES := tests/vm tests/compiler tests/fuzz --ignore=tests/vm/test_build.py --ignore=tests/vm/test_cubins.py
+KERNELS := tests/vm/test_cubins.py
+WITH_LANES := tests/vm tests/compiler tests/fuzz --ignore=tests/vm/test_build.py --ignore=$(KERNELS)
 RACE_CHECKED := tests/vm/test_cuda.py tests/vm/test_engine.py
 BENCH_ENGINE ?=
 GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
@@ -15,7 +16,7 @@ RESULTS ?= results
 KAGGLE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint types unit sanitize lanes cubins gpu-check gpu-check-data nightly bench bench-engine \
+.PHONY: help setup test lint types unit sanitize lanes kernels cubins gpu-check gpu-check-data nightly bench bench-engine \
         dashboard doctor clean kaggle-build kaggle-upload kaggle-push kaggle-pull
 
 help:  ## list the targets
@@ -42,7 +43,7 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=$(KERNELS)
 
 test: lint types unit  ## ruff, the type checker and the tests
 
@@ -57,6 +58,9 @@ lanes: setup  ## the virtual machine's tests with 32 emulated lanes, and a sampl
 	VM_LANES=32 VM_SANITIZE=thread $(BIN)/python -m harness.vm.build
 	env $$(VM_LANES=32 VM_SANITIZE=thread $(BIN)/python -m harness.vm.build --sanitizer-environment) \
 	    $(BIN)/python -m pytest -n 2 -p no:cacheprovider $(RACE_CHECKED)
+
+kernels: setup  ## compile the kernels for each kind of GPU, with no GPU: what they need, and whether they spill
+	$(BIN)/python -m pytest -n 2 $(KERNELS) -rP
 
 cubins: setup  ## compile the kernels for sm_60, 75, 89 and 90 with NVRTC; needs no GPU
 	$(BIN)/python -m harness.vm.cubins

@@ -13,16 +13,15 @@ SAVED = 256  # bytes: what a function that calls others saves of its caller's re
 
 
 @pytest.mark.parametrize("capability", cubins.CAPABILITIES, ids=lambda own: f"sm_{own[0]}{own[1]}")
-def test_nvrtc_compiles_the_kernels(capability, capsys):
+def test_nvrtc_compiles_the_kernels(capability):
     made = cubins.compile_for(capability)
     by_name = {own.name: own for own in made.functions}
     hot = {name: own for name, own in by_name.items() if HOT.search(name)}
-    with capsys.disabled():
-        print(
-            f"\nsm_{capability[0]}{capability[1]}: {len(made.cubin)} bytes in {made.seconds:.0f} s, {made.registers} "
-            f"registers, {made.shared_bytes} bytes of shared memory; spilled {by_name['vm_evaluate'].spill_stores} "
-            f"bytes in vm_evaluate, {max(own.spill_stores for own in hot.values())} at most in the interpreter"
-        )
+    print(
+        f"sm_{capability[0]}{capability[1]}: {len(made.cubin)} bytes in {made.seconds:.0f} s, {made.registers} "
+        f"registers, {made.shared_bytes} bytes of shared memory; spilled {by_name['vm_evaluate'].spill_stores} bytes "
+        f"in vm_evaluate, {max(own.spill_stores for own in hot.values())} at most in the interpreter"
+    )
     assert made.cubin[:4] == b"\x7fELF"
     assert b"vm_evaluate" in made.cubin
     assert b"vm_load" in made.cubin
