@@ -4,7 +4,7 @@ CONFIG ?= local
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SANITIZED := tests/vm --ignore=tests/vm/test_build.py
+SANITIZED := tests/vm $(addprefix --ignore=tests/vm/test_,build.py cubins.py cuda.py lanes.py)
 KERNELS := tests/vm/test_cubins.py
 WITH_LANES := tests/vm tests/compiler tests/fuzz --ignore=tests/vm/test_build.py --ignore=$(KERNELS)
 RACE_CHECKED := tests/vm/test_cuda.py tests/vm/test_engine.py

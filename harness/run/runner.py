@@ -12,6 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from harness.batt.loader import Rejected, load_programs
@@ -469,7 +470,8 @@ def _first_calls(run: Session, workload: Workload, measured: Sequence[Measured])
             continue
         if run.mode_rows[name]["status"] == "skipped":
             continue  # by an earlier session
-        roughly_s = sum(outcome.seconds for outcome in first.values()) / entry.mode.workers
+        # What took its process along has no time; what ran past its limit is let run as long again.
+        roughly_s = float(np.nansum([outcome.seconds for outcome in first.values()])) / entry.mode.workers
         found = _evaluate_once(run, workload, entry) if run.budget.allows(planned_s + roughly_s) else None
         if found is None:
             reason = run.budget.lack(roughly_s)

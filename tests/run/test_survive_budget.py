@@ -189,3 +189,8 @@ def test_the_end_of_the_time_ends_what_waits_but_not_what_is_held():
     with Interrupts() as interrupts, interrupts.limited(60.0):
         pass  # its timer ends with it
     assert not [t for t in threading.enumerate() if isinstance(t, threading.Timer) and not t.finished.is_set()]
+
+
+def test_what_takes_no_known_time_is_allowed_where_there_is_no_budget():
+    assert Budget(None).allows(float("inf"))
+    assert not Budget(10.0).allows(1e9)
