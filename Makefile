@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 SANITIZED := tests/vm $(addprefix --ignore=tests/vm/test_,build.py cubins.py cuda.py lanes.py)
 KERNELS := tests/vm/test_cubins.py
 WITH_LANES := tests/vm tests/compiler tests/fuzz --ignore=tests/vm/test_build.py --ignore=$(KERNELS)
-RACE_CHECKED := tests/vm/test_cuda.py tests/vm/test_engine.py
+RACE_CHECKED := tests/vm/test_lanes.py tests/vm/test_cuda.py::test_what_the_device_did_is_told
 BENCH_ENGINE ?=
 GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 GPU_CHECK ?=
