@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.gpu.device import CudaUnavailable, DeviceError, DeviceOutOfMemory
-from harness.gpu.devices import cupy_module, device_numbers
+from harness.gpu.devices import device_numbers
+from harness.vm.cuda_driver import cupy_module
 
 
 class ArrayDevice(Protocol):

@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-from functools import cache
-from typing import Any
 
 from harness.gpu.device import CudaUnavailable, DeviceMachine
 from harness.vm import native
 from harness.vm.cuda import CudaEngine
+from harness.vm.cuda_driver import device_count
 
 VARIABLE = "HARNESS_GPUS"
 """Environment variable that limits the devices: numbers with commas, e.g. ``0,2``; ``none`` for none of them."""
-
-
-def cupy_module() -> Any:
-    """Return CuPy.
-
-    Raises:
-        CudaUnavailable: it is not installed, or cannot be imported.
-    """
-    try:
-        return importlib.import_module("cupy")
-    except ModuleNotFoundError as error:
-        if error.name != "cupy":
-            raise CudaUnavailable(f"CuPy cannot be imported: {error}") from error
-        raise CudaUnavailable(
-            "CuPy is not installed; install the extra cuda12 or cuda13 of this package, by the driver's CUDA version"
-        ) from None
-    except Exception as error:  # CuPy raises errors of several kinds where its libraries do not fit
-        raise CudaUnavailable(f"CuPy cannot be imported: {type(error).__name__}: {error}") from error
-
-
-@cache
-def _count() -> int:
-    cupy = cupy_module()
-    try:
-        count = int(cupy.cuda.runtime.getDeviceCount())
-    except Exception as error:
-        raise CudaUnavailable(
-            f"CuPy {cupy.__version__} sees no CUDA device ({error}); `python -m harness doctor` tells what is missing"
-        ) from error
-    if not count:
-        raise CudaUnavailable(f"CuPy {cupy.__version__} sees no CUDA device")
-    return count
 
 
 def device_numbers() -> list[int]:
@@ -60,7 +26,7 @@ def device_numbers() -> list[int]:
     for word in words:
         if not word.isdecimal():
             raise CudaUnavailable(f"${VARIABLE} is {wanted!r}: {word!r} is no number of a device; write 0,1 or none")
-    count = _count()
+    count = device_count()
     numbers = list(dict.fromkeys(map(int, words))) if words else list(range(count))
     for number in numbers:
         if number >= count:

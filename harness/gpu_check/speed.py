@@ -84,9 +84,9 @@ def _tiled(engine: Engine, pairs: NDArray[np.int64], size: int) -> tuple[Any, An
 
 def _curve(setting: Setting, engine: Engine, lanes: int | None) -> list[dict[str, Any]]:
     machine: Any = engine._machine
-    repetitions, rows = setting.options.repetitions, []
+    repetitions, pairs, rows = setting.options.repetitions, setting.pairs(setting.many), []
     for size in setting.options.sizes:
-        batch = _tiled(engine, setting.pairs(setting.many), size)
+        batch = _tiled(engine, pairs, size)
         equal = int((machine.evaluate(*batch).equal == EQUAL).sum())
         machine.usage()
         seconds = _median(setting, lambda batch=batch: machine.evaluate(*batch))  # type: ignore[misc]

@@ -6,12 +6,12 @@ Exit codes are those of ``python -m harness``: 0 done; 1 not all is well; 2 what
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness.config import ConfigError, parse_change
+from harness.entry import leave
 from harness.kaggle.accelerators import SESSION_S
 from harness.kaggle.build import build, dataset_folder, describe
 from harness.kaggle.client import Client
@@ -135,10 +135,4 @@ def _pull(arguments: argparse.Namespace, root: Path) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        code = main()
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader of a pipe, such as head, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    sys.exit(code)
+    leave(main)

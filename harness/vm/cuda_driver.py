@@ -6,10 +6,12 @@ a stream and return at once; what they read or write has to stay until the strea
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -96,6 +98,43 @@ class Driver(Protocol):
         """Give memory back that is kept for later."""
 
 
+def cupy_module() -> Any:
+    """Return CuPy.
+
+    Raises:
+        CudaUnavailable: it is not installed, or cannot be imported.
+    """
+    try:
+        return importlib.import_module("cupy")
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":
+            raise CudaUnavailable(f"CuPy cannot be imported: {error}") from error
+        raise CudaUnavailable(
+            "CuPy is not installed; install the extra cuda12 or cuda13 of this package, by the driver's CUDA version"
+        ) from None
+    except Exception as error:  # CuPy raises errors of several kinds where its libraries do not fit
+        raise CudaUnavailable(f"CuPy cannot be imported: {type(error).__name__}: {error}") from error
+
+
+@cache
+def device_count() -> int:
+    """Return how many CUDA devices this process sees: one at least.
+
+    Raises:
+        CudaUnavailable: there is no CuPy, or no device, or the driver does not fit.
+    """
+    cupy = cupy_module()
+    try:
+        count = int(cupy.cuda.runtime.getDeviceCount())
+    except Exception as error:
+        raise CudaUnavailable(
+            f"CuPy {cupy.__version__} sees no CUDA device ({error}); `python -m harness doctor` tells what is missing"
+        ) from error
+    if not count:
+        raise CudaUnavailable(f"CuPy {cupy.__version__} sees no CUDA device")
+    return count
+
+
 class CupyDriver:
     """A CUDA device by CuPy."""
 
@@ -109,16 +148,9 @@ class CupyDriver:
         Raises:
             CudaUnavailable: there is no CuPy, or no such device, or the driver does not fit.
         """
-        try:
-            import cupy  # noqa: PLC0415  # not every machine has it
-        except Exception as error:  # it raises errors of several kinds where its libraries do not fit
-            raise CudaUnavailable(f"CuPy cannot be imported: {type(error).__name__}: {error}") from error
-        self._cupy = cupy
+        self._cupy = cupy = cupy_module()
         self._runtime = cupy.cuda.runtime
-        try:
-            count = int(self._runtime.getDeviceCount())
-        except Exception as error:
-            raise CudaUnavailable(f"CuPy {cupy.__version__} sees no CUDA device: {error}") from error
+        count = device_count()
         if number >= count:
             raise CudaUnavailable(f"there is no CUDA device {number}, but {count} of them, from 0 on")
         self._number = number

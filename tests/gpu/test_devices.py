@@ -13,6 +13,7 @@ from harness import doctor
 from harness.gpu import devices
 from harness.gpu.device import CudaUnavailable
 from harness.run import modes
+from harness.vm import cuda_driver
 
 
 class Engine:
@@ -42,9 +43,9 @@ def three(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(devices, "CudaEngine", Engine)
     monkeypatch.setattr(Engine, "opened", [])
     monkeypatch.setattr(Engine, "bad", None)
-    devices._count.cache_clear()
+    cuda_driver.device_count.cache_clear()
     yield
-    devices._count.cache_clear()
+    cuda_driver.device_count.cache_clear()
 
 
 @pytest.mark.parametrize(("value", "numbers"), [("", [0, 1, 2]), ("2, 0", [2, 0]), ("1", [1]), ("1,1", [1])])
@@ -86,7 +87,7 @@ def test_those_opened_before_one_that_cannot_be_are_closed(three: None, monkeypa
 def test_without_cupy_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(devices.VARIABLE, raising=False)
     monkeypatch.setitem(sys.modules, "cupy", None)
-    devices._count.cache_clear()
+    cuda_driver.device_count.cache_clear()
     assert "install the extra cuda12 or cuda13" in str(devices.unavailable())
     with pytest.raises(ValueError, match=r"parallel_gpu.*CuPy"):
         modes.make_mode("parallel_gpu", None, 1)  # type: ignore[arg-type]

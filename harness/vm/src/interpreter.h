@@ -52,16 +52,6 @@ struct Counters {
     Counter* all;
     u32* executions;
 };
-template <class T>
-VM_INLINE void add_to(T& counter, T x) {
-#ifdef __CUDACC__
-    atomicAdd(&counter, x);
-#elif VM_LANES > 1
-    __atomic_fetch_add(&counter, x, __ATOMIC_RELAXED);
-#else
-    counter += x;
-#endif
-}
 
 constexpr u32 COUNTERS = static_cast<u32>(OPCODES) + static_cast<u32>(LOOP_KINDS);  // opcodes, then loop kinds
 
@@ -292,10 +282,10 @@ struct Machine {
 
     VM_FN_MEMBER void count(u32 which, u64 elements, u64 since) {
         if (COUNTING == NOTHING) return;
-        if (COUNTING == EXECUTIONS) return add_to(counters.executions[which], 1u);
-        add_to(counters.all[which].executions, static_cast<u64>(1));
-        add_to(counters.all[which].elements, elements);
-        add_to(counters.all[which].cycles, VM_CYCLES() - since);
+        if (COUNTING == EXECUTIONS) return static_cast<void>(add_at(counters.executions[which], 1u));
+        add_at(counters.all[which].executions, static_cast<u64>(1));
+        add_at(counters.all[which].elements, elements);
+        add_at(counters.all[which].cycles, VM_CYCLES() - since);
     }
 
     VM_FN_MEMBER u64 now() const { return COUNTING == EVERYTHING ? VM_CYCLES() : 0; }
