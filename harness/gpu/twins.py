@@ -29,11 +29,6 @@ class Unkeyed(Exception):
     """What a function depends on cannot be compared, so that its trace is of no use for another one."""
 
 
-def primitive_name(function: Any) -> str | None:
-    """Return the name of the primitive that an object is; None if it is none."""
-    return _NAMES.get(id(function))
-
-
 def holds_functions(value: Any) -> bool:
     """Whether a value is a function, or a container with one in it."""
     if type(value) is tuple or type(value) is frozenset:

@@ -20,9 +20,6 @@ SCHEMA = 1
 RESULTS = "results"
 """The folder of the session's working folder that is fetched."""
 
-MOST_FILES = 100
-"""More outputs than this are no longer few; it is said, and they are fetched all the same."""
-
 
 def file_row(path: Path) -> dict[str, Any]:
     """Return ``bytes`` and ``sha256`` of a file.
