@@ -54,10 +54,6 @@ arrays._cupy, arrays._device, arrays.name = cupy, contextlib.nullcontext(), "cud
 stream, event = SimpleNamespace(ptr=cupy.cuda.Stream.null.ptr), SimpleNamespace(ptr=0)
 data = np.zeros(16, np.uint8)
 
-def workers():
-    driver._kernels["vm_evaluate", "EXECUTIONS"] = SimpleNamespace(kernel=SimpleNamespace(ptr=0))
-    return driver.workers()
-
 calls = {
     "free_bytes": driver.free_bytes,
     "allocate": lambda: driver.allocate(100),
@@ -71,7 +67,6 @@ calls = {
     "wait": lambda: driver.wait(cupy.cuda.Stream.null),
     "seconds": lambda: driver.seconds(event, event),
     "prepare": lambda: driver.prepare("EXECUTIONS"),
-    "workers": workers,
     "close": driver.close,
     "put": lambda: arrays.put(data),
     "call": lambda: arrays.call(len, data),
