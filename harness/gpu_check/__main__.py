@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; return the exit status: 1 for a difference or a regression, 2 without a device that works."""
+    """Run from the command line; return the exit status: 1 for a difference or a regression, 2 if no device works."""
     own = _parser().parse_args(arguments)
     data = own.data or (str(CARRIED) if CARRIED.is_dir() else DATA)
     if own.carry:
