@@ -213,7 +213,7 @@ class CupyDriver:
         """See ``Driver``.
 
         CuPy loads a cubin, but does not compile: it wants CUDA's headers, which these kernels do without, and gives
-        NVRTC an option of ours once more, which NVRTC before 12.8 refuses.
+        NVRTC an option of ours once more, which NVRTC before 12.9 refuses.
 
         Raises:
             CudaUnavailable: there is no cubin for the device, and none can be compiled.
