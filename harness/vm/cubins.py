@@ -7,12 +7,16 @@ the same major number. NVRTC compiles it without a GPU or a driver.
 from __future__ import annotations
 
 import argparse
+import atexit
 import ctypes
 import hashlib
 import importlib.util
+import os
 import re
+import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,6 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.atomic import write_atomic
 from harness.vm.build import SOURCES
 
 FOLDER = Path(__file__).parent / "_cubins"
@@ -32,6 +37,7 @@ COUNTING = "EXECUTIONS"
 
 OPTIONS = ("-std=c++17", "--device-as-default-execution-space", "--diag-suppress=177")
 _KERNELS = "kernels.cu"
+_COMPILING = threading.Lock()
 _INCLUDE = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
 _GUARDED = re.compile(r"^#if VM_LANES > 1 && !defined\(__CUDACC__\)\n.*?^#endif\n", re.MULTILINE | re.DOTALL)
 
@@ -114,29 +120,60 @@ def find(capability: tuple[int, int]) -> Path | None:
     return path_for(max(fitting)) if fitting else None
 
 
+def obtain(capability: tuple[int, int], counting: str = COUNTING, blocks: int | None = None) -> tuple[Path, float]:
+    """Find a cubin for a device, or compile it and keep it: in ``$CUPY_CACHE_DIR``, CuPy's folder for such.
+
+    Args:
+        capability: of the device.
+        counting: what its kernels are to count.
+        blocks: the least number of them that a multiprocessor is to hold; None for that of kernels.cu.
+
+    Returns:
+        Where it is, and the seconds that compiling it took; 0 if it was there.
+
+    Raises:
+        CubinError: it cannot be compiled.
+    """
+    ahead = find(capability) if counting == COUNTING and blocks is None else None
+    if ahead is not None:
+        return ahead, 0.0
+    major, minor = capability
+    name = f"vm-{digest()}-sm_{major}{minor}-{counting}{'' if blocks is None else f'-{blocks}'}.cubin"
+    with _COMPILING:  # devices of a kind wait for the first one's
+        for folder in (_cache(), _temporary()):
+            if (folder / name).is_file():
+                return folder / name, 0.0
+        start = time.perf_counter()
+        cubin, _ = _compile(capability, counting, [] if blocks is None else [f"-DVM_BLOCKS={blocks}"])
+        seconds = time.perf_counter() - start
+        try:
+            _cache().mkdir(parents=True, exist_ok=True)
+            write_atomic(_cache() / name, cubin)
+            return _cache() / name, seconds
+        except OSError:  # then it is kept for this process
+            write_atomic(_temporary() / name, cubin)
+            return _temporary() / name, seconds
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("CUPY_CACHE_DIR") or os.path.expanduser("~/.cupy/kernel_cache"))  # noqa: PTH111  # as CuPy
+
+
+@cache
+def _temporary() -> Path:
+    folder = tempfile.mkdtemp(prefix="harness-cubins-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
 def compile_for(capability: tuple[int, int], counting: str = COUNTING) -> Compiled:
-    """Compile the kernels with NVRTC; about a minute.
+    """Compile the kernels with NVRTC, and say what they need; about a minute.
 
     Raises:
         CubinError: there is no NVRTC, or it refuses.
     """
-    nvrtc = _nvrtc()
     start = time.perf_counter()
-    program = nvrtc.createProgram(source(), _KERNELS, [], [])
-    options = [
-        *OPTIONS,
-        f"-DVM_COUNTING={counting}",
-        f"--gpu-architecture=sm_{capability[0]}{capability[1]}",
-        "--ptxas-options=-v",
-    ]
-    try:
-        nvrtc.compileProgram(program, options)
-        log = str(nvrtc.getProgramLog(program))
-        cubin = bytes(nvrtc.getCUBIN(program))
-    except nvrtc.NVRTCError as error:
-        raise CubinError(f"NVRTC refused the kernels: {error}\n{nvrtc.getProgramLog(program)[:4000]}") from error
-    finally:
-        nvrtc.destroyProgram(program)
+    cubin, log = _compile(capability, counting, ["--ptxas-options=-v"])
     used = re.search(
         r"Compiling entry function 'vm_evaluate'.*?Used (\d+) registers(?:.*?(\d+) bytes smem)?", log, re.DOTALL
     )
@@ -144,6 +181,20 @@ def compile_for(capability: tuple[int, int], counting: str = COUNTING) -> Compil
         raise CubinError("NVRTC did not say what vm_evaluate needs, of which --ptxas-options=-v should make it tell")
     functions = tuple(_resources(log))
     return Compiled(cubin, int(used[1]), int(used[2] or 0), functions, time.perf_counter() - start)
+
+
+def _compile(capability: tuple[int, int], counting: str, more: Sequence[str]) -> tuple[bytes, str]:
+    """Return a cubin, and what NVRTC said."""
+    nvrtc = _nvrtc()
+    program = nvrtc.createProgram(source(), _KERNELS, [], [])
+    architecture = f"--gpu-architecture=sm_{capability[0]}{capability[1]}"
+    try:
+        nvrtc.compileProgram(program, [*OPTIONS, f"-DVM_COUNTING={counting}", architecture, *more])
+        return bytes(nvrtc.getCUBIN(program)), str(nvrtc.getProgramLog(program))
+    except nvrtc.NVRTCError as error:
+        raise CubinError(f"NVRTC refused the kernels: {error}\n{nvrtc.getProgramLog(program)[:4000]}") from error
+    finally:
+        nvrtc.destroyProgram(program)
 
 
 def _resources(log: str) -> Iterator[Resources]:
@@ -160,8 +211,9 @@ def _nvrtc() -> Any:
     """Return CuPy's interface to NVRTC, of which a wheel of NVIDIA's brings the library, or CUDA's toolkit."""
     wheel = importlib.util.find_spec("nvidia")
     for folder in [] if wheel is None else wheel.submodule_search_locations or []:
-        for library in sorted(Path(folder).glob("cuda_nvrtc/lib/libnvrtc.so*")):
-            ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
+        for place in ("cuda_nvrtc", "cu[0-9]*"):  # of CUDA 12's wheel, and of later ones
+            for library in sorted(Path(folder).glob(f"{place}/lib/libnvrtc.so*")):
+                ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
     try:
         from cupy_backends.cuda.libs import nvrtc  # noqa: PLC0415  # not every machine has it
 
@@ -169,7 +221,7 @@ def _nvrtc() -> Any:
     except Exception as error:  # what fails depends on what is missing
         raise CubinError(
             f"NVRTC cannot be used ({type(error).__name__}: {error}); install CuPy and the NVRTC of the same CUDA "
-            "version, e.g.: pip install cupy-cuda12x nvidia-cuda-nvrtc-cu12"
+            "version, e.g.: pip install cupy-cuda12x nvidia-cuda-nvrtc-cu12, or cupy-cuda13x nvidia-cuda-nvrtc"
         ) from error
     return nvrtc
 
@@ -185,9 +237,7 @@ def make(capability: tuple[int, int]) -> str:
         return f"{path.name}: up to date"
     made = compile_for(capability)
     FOLDER.mkdir(exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=FOLDER, delete=False) as file:
-        file.write(made.cubin)
-    Path(file.name).replace(path)
+    write_atomic(path, made.cubin)
     spills = sum(own.spill_stores for own in made.functions)
     return (
         f"{path.name}: {len(made.cubin)} bytes in {made.seconds:.0f} s; {made.registers} registers, "
