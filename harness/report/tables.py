@@ -82,7 +82,8 @@ def mode_table(run: Run) -> pd.DataFrame:
     reference, and a mapping from each reason to how many; null for a mode of the reference); stop_rule;
     warmup_blocks, warmup_s and warmup_rule; harness_overhead (median share of the workers' time in blocks that was
     neither evaluation nor waiting for other workers); sampled and sampled_different (outputs of timed blocks that were
-    compared with the reference's, and those that differ). Measured columns are NaN for a mode that was not measured.
+    compared with the reference's, and those that differ); devices (CUDA devices that it used; null where it used none).
+    Measured columns are NaN for a mode that was not measured.
     """
     return pd.DataFrame([_mode_row(run, mode) for mode in requested_modes(run)], columns=_MODE_COLUMNS)
 
@@ -94,7 +95,7 @@ _MODE_COLUMNS = [
     *("speedup", "speedup_low", "speedup_high", "speedup_full_range"),
     *("geometric_mean_speedup", "programs_compared", "overhead", "compared", "mismatches"),
     *("first_calls", "fell_back", "fell_back_reasons", "stop_rule"),
-    *("warmup_blocks", "warmup_s", "warmup_rule", "harness_overhead", "sampled", "sampled_different"),
+    *("warmup_blocks", "warmup_s", "warmup_rule", "harness_overhead", "sampled", "sampled_different", "devices"),
 ]
 
 
@@ -105,6 +106,7 @@ def _mode_row(run: Run, mode: str) -> dict[str, Any]:
         row |= {str(key): None if pd.isna(value) else value for key, value in recorded.iloc[-1].items()}
         row["fell_back_reasons"] = _reasons(row["fell_back_reasons"])
         row["first_calls"] = None if row["fell_back"] is None else len(run.evaluations)
+    row["devices"] = run.devices.loc[run.devices["mode"] == mode, "device"].nunique() or None
     blocks = timed_blocks(run, mode)
     if mode not in measured_modes(run) or blocks.empty:
         return row

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.config import ALL_DEVICE_MODES
 from harness.report.fallbacks import fell_back_text
 from harness.report.format import (
     MISSING,
@@ -81,7 +82,15 @@ def note_text(row: pd.Series[Any]) -> str:
     rule = "" if is_missing(row["stop_rule"]) else f" (stop rule: {printable(row['stop_rule'])})"
     blocks = "1 block" if row["blocks"] == 1 else f"{count(row['blocks'])} blocks"
     ended = "" if row["status"] == "ran" else f"{printable(row['status'])} after "
-    return f"{ended}{blocks}{rule}"
+    return f"{ended}{blocks}{_devices_text(row)}{rule}"
+
+
+def _devices_text(row: pd.Series[Any]) -> str:
+    """On which of several devices a mode was timed; nothing where there are not several."""
+    if row["mode"] in ALL_DEVICE_MODES:
+        return " on one device alone"
+    several = not is_missing(row["devices"]) and row["devices"] > 1
+    return f" on all of {count(row['devices'])} devices" if several else ""
 
 
 def machine_text(environment: dict[str, Any]) -> str:

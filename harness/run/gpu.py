@@ -11,7 +11,6 @@ from harness.gpu.devices import open_devices
 from harness.gpu.sharing import MultiDevice
 from harness.run.mode import Block, ModeFailed
 from harness.run.native import NativeMode
-from harness.run.pool import WorkerPool
 from harness.run.worker import NOTHING_DRAWN, Draw, Job, Outcome, Span
 from harness.vm.engine import Engine
 
@@ -73,9 +72,7 @@ class GpuMode(NativeMode):
             self._failure = str(error)
             for evaluation in sorted(open_):
                 self._left.setdefault(evaluation, f"{_NO_DEVICE}{error}")
-            if self._pool is None:
-                self._pool = WorkerPool(self._job, self._processes)
-            for outcomes in self._pool.check([Span(e, e + 1) for e in sorted(open_)]):
+            for outcomes in self._reference_pool().check([Span(e, e + 1) for e in sorted(open_)]):
                 yield [outcome.because(self._left[outcome.evaluation]) for outcome in outcomes]
 
     def restore(self, fell_back: Mapping[int, str]) -> None:

