@@ -6,13 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.gpu.device import AllDevicesFailed, DeviceMachine
 from harness.gpu.devices import open_devices
 from harness.gpu.sharing import MultiDevice
 from harness.run.mode import Block, ModeFailed
 from harness.run.native import NativeMode
 from harness.run.worker import NOTHING_DRAWN, Draw, Job, Outcome, Span
-from harness.vm.engine import Engine
+from harness.vm.engine import Engine, Evaluation
 
 _NO_DEVICE = "no device: "
 
@@ -51,6 +54,10 @@ class GpuMode(NativeMode):
     def _make_engine(self, workers: int) -> Engine:
         """See ``NativeMode``."""
         return Engine(machine=self.machine)
+
+    def _evaluate_passes(self, pairs: NDArray[np.int64], passes: int) -> list[Evaluation]:
+        """See ``NativeMode``; each pass is a batch of its own, since larger ones would suit devices better."""
+        return [self._engine.evaluate(pairs, timed=True, fallback=False) for _ in range(passes)]
 
     @contextmanager
     def host_engine(self) -> Iterator[Engine]:
