@@ -428,8 +428,8 @@ class NativeEngine:
             timed: whether to measure each pair: by the processor's cycle counter, from the end of the one before.
             counted: whether to count; see ``counters``.
             cancel: int32 [1]; the evaluation ends soon after another thread has set it to 1.
-            passes: how often to evaluate them all, one pass after the other, with nothing in between; all that is
-                returned but the times is of the last pass.
+            passes: how often to evaluate them all, one pass after the other, with nothing in between. Times and
+                counters are of all passes, outputs of the last.
 
         Raises:
             NativeError: an argument is wrong, or memory is short.

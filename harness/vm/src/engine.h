@@ -211,10 +211,12 @@ struct Output {
 struct Worker {
     explicit Worker(u64 arena_bytes) : small(arena_bytes) {}
 
+    // Forget the last pass.
+    void begin_pass() { outputs.clear(); }
+
     // Forget the last evaluation.
     void begin(u32 most_registers) {
         if (registers.size() < most_registers) registers.resize(most_registers);
-        outputs.clear();
         std::fill(counters.begin(), counters.end(), Counter{0, 0, 0});
         retried = arena_used = 0;
         error = nullptr;
@@ -249,9 +251,9 @@ public:
     void evaluate(Job& job, const Signals* signals) {
         const Run run{job, signals, job.nanoseconds ? clock.nanoseconds_per_cycle() : 0};
         bool resumed = job.flags & RESUMED;
-        if (!resumed) job.waiting = 0;
+        const u32 threads = begin(job, resumed);
         do {
-            pass(run, job, resumed);
+            pass(run, job, threads, resumed);
             resumed = false;
         } while (!is_ended(run) && --job.passes);
     }
@@ -264,15 +266,9 @@ private:
         double nanoseconds_per_cycle;
     };
 
-    // Evaluate all pairs once, or those that are left of a pass that signals ended.
-    void pass(const Run& run, Job& job, bool resumed) {
+    // Have workers for a job, and return how many.
+    u32 begin(Job& job, bool resumed) {
         const u32 threads = static_cast<u32>(std::max<u64>(1, std::min<u64>(job.threads, job.pairs)));
-        if (!resumed) {
-            outputs.assign(job.want_outputs ? job.results : 0, Output{0, 0, 0});
-            std::fill(job.status, job.status + job.results, static_cast<u8>(NOT_RUN));
-            std::fill(job.reason, job.reason + job.results, static_cast<u8>(R_NONE));
-            std::fill(job.equal, job.equal + job.results, static_cast<u8>(UNKNOWN));
-        }
         if (workers.size() < threads) workers.resize(threads);
         for (u32 k = 0; k < threads; k++) {
             auto& worker = workers[k];
@@ -281,6 +277,19 @@ private:
                 worker = std::make_unique<Worker>(job.arena_bytes);
             }
             if (!resumed) worker->begin(most_registers);
+        }
+        if (!resumed) job.waiting = 0;
+        return threads;
+    }
+
+    // Evaluate all pairs once, or those that are left of a pass that signals ended.
+    void pass(const Run& run, Job& job, u32 threads, bool resumed) {
+        if (!resumed) {
+            outputs.assign(job.want_outputs ? job.results : 0, Output{0, 0, 0});
+            std::fill(job.status, job.status + job.results, static_cast<u8>(NOT_RUN));
+            std::fill(job.reason, job.reason + job.results, static_cast<u8>(R_NONE));
+            std::fill(job.equal, job.equal + job.results, static_cast<u8>(UNKNOWN));
+            for (u32 k = 0; k < threads; k++) workers[k]->begin_pass();
         }
         Shares shares(job.pairs, threads);
         const u64 began = VM_CYCLES();
