@@ -81,9 +81,9 @@ def mode_table(run: Run) -> pd.DataFrame:
     not known; harness_overhead is what is left of the overhead); compared and mismatches (outputs against the
     sequential reference); first_calls, fell_back and fell_back_reasons (evaluations of the first pass; those that the
     mode left to the reference, and a mapping from each reason to how many; null for a mode of the reference);
-    stop_rule; warmup_blocks, warmup_s and warmup_rule; harness_overhead (median share of the workers' time in blocks that
-    was neither evaluation nor waiting for other workers); sampled and sampled_different (outputs of timed blocks that were
-    compared with the reference's, and those that differ); devices (CUDA devices that it used; null where it used none).
+    stop_rule; warmup_blocks, warmup_s and warmup_rule; harness_overhead (median share of the workers' time in blocks
+    that was neither evaluation nor waiting for other workers); sampled and sampled_different (outputs of timed blocks
+    that were compared with the reference's, and those that differ); devices (CUDA devices that it used; null if none).
     Measured columns are NaN for a mode that was not measured.
     """
     return pd.DataFrame([_mode_row(run, mode) for mode in requested_modes(run)], columns=_MODE_COLUMNS)
