@@ -254,8 +254,7 @@ def restore_sampling(folder: RunFolder, past: Past) -> tuple[int, dict[str, Any]
         past.t_s = max(past.t_s, float(frame["t_s"].max()))
         if any(stale):
             frame.loc[stale, "block"] = pd.NA
-            rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-            folder.write_part(GPU_SAMPLES, number, [{str(key): value for key, value in row.items()} for row in rows])
+            folder.write_part(GPU_SAMPLES, number, {str(column): frame[column] for column in frame})
     try:
         summary: dict[str, Any] = json.loads((folder.path / GPU_SAMPLING).read_text())
     except (OSError, ValueError):

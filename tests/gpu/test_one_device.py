@@ -17,7 +17,9 @@ from harness.batt.loader import load_programs
 from harness.config import make_config
 from harness.gpu.sharing import MultiDevice
 from harness.report import mode_table, write_report
+from harness.report.collection import collect
 from harness.report.frames import load_run
+from harness.report.index_plots import scaling_groups, scaling_over_devices
 from harness.report.summary import read_summary
 from harness.report.verify import Check, checks
 from harness.run import journal
@@ -201,6 +203,9 @@ def test_a_run_times_both_in_turn_and_tells_how_they_scale(execute_run: Any) -> 
     table = mode_table(load_run(written)).set_index("mode")
     assert table.loc[["parallel_gpu", "single_gpu"], "devices"].tolist() == [2, 1]
     assert [read_summary(written).mode(mode).devices for mode in MODES] == [0, 2, 1]
+    (group,) = scaling_groups(collect(written.parent)).values()
+    assert {count: summary.mode for count, (summary, _) in group.items()} == {1: "single_gpu", 2: "parallel_gpu"}
+    assert "scale with an efficiency of" in scaling_over_devices(collect(written.parent)).get_suptitle()
     page = write_report(written).read_text()
     for text in (page, (written / "report.md").read_text()):
         assert "3 blocks on all of 2 devices" in text

@@ -156,7 +156,7 @@ def idle_gpu(folder: Path, share: float = 0.02, uuids: tuple[str, ...] = UUIDS) 
     known = frame["gpu_utilization"].notna() & frame["uuid"].isin(uuids)
     frame["gpu_utilization"] = frame["gpu_utilization"].mask(known, share)
     shutil.rmtree(folder / "gpu_samples.parquet")
-    RunFolder(folder).write_part("gpu_samples", 0, frame.to_dict("records"))
+    RunFolder(folder).write_part("gpu_samples", 0, {str(column): frame[column] for column in frame})
 
 
 def sampling(folder: Path, **values: Any) -> None:
