@@ -206,15 +206,26 @@ BUFFERED: dict[str, tuple[int, float]] = {
 """Columns that the driver samples by itself: the kind of its samples, and what their unit is in the column's."""
 QUANTITIES: tuple[str, ...] = tuple(column for columns, _ in (*POLLED, *POLLED_SLOWLY) for column in columns)
 
-_VALUE_TYPES: dict[int, type[Any]] = {
-    pynvml.NVML_VALUE_TYPE_DOUBLE: ctypes.c_double,
-    pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: ctypes.c_uint,
-    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG: ctypes.c_ulong,
-    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: ctypes.c_ulonglong,
-    pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: ctypes.c_longlong,
-    pynvml.NVML_VALUE_TYPE_SIGNED_INT: ctypes.c_int,
-    pynvml.NVML_VALUE_TYPE_UNSIGNED_SHORT: ctypes.c_ushort,
+_LAYOUTS = {
+    value_type: np.dtype(
+        {
+            "names": ["time", "value"],
+            "formats": [np.uint64, kind],
+            "offsets": [pynvml.c_nvmlSample_t.timeStamp.offset, pynvml.c_nvmlSample_t.sampleValue.offset],
+            "itemsize": ctypes.sizeof(pynvml.c_nvmlSample_t),
+        }
+    )
+    for value_type, kind in {
+        pynvml.NVML_VALUE_TYPE_DOUBLE: ctypes.c_double,
+        pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: ctypes.c_uint,
+        pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG: ctypes.c_ulong,
+        pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: ctypes.c_ulonglong,
+        pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: ctypes.c_longlong,
+        pynvml.NVML_VALUE_TYPE_SIGNED_INT: ctypes.c_int,
+        pynvml.NVML_VALUE_TYPE_UNSIGNED_SHORT: ctypes.c_ushort,
+    }.items()
 }
+"""How a driver's sample lies in memory, by the type of its value."""
 
 
 def poll(device: Device, readers: Iterable[Reader]) -> tuple[dict[str, Value], list[Gap]]:
@@ -247,27 +258,22 @@ def driver_samples(device: Device, column: str, after_us: int) -> tuple[NDArray[
     """
     kind, unit = BUFFERED[column]
     value_type, samples = pynvml.nvmlDeviceGetSamples(device.handle, kind, after_us)
-    if value_type not in _VALUE_TYPES:
+    if value_type not in _LAYOUTS:
         raise ValueError(f"the driver's samples are of the unknown type {value_type}")
     if not samples:
         return np.zeros(0, np.int64), np.zeros(0)
-    struct = type(samples[0])
     # They lie side by side in one buffer: to read it as arrays costs a tenth of what asking each of them does.
-    layout = np.dtype(
-        {
-            "names": ["time", "value"],
-            "formats": [np.uint64, _VALUE_TYPES[value_type]],
-            "offsets": [struct.timeStamp.offset, struct.sampleValue.offset],
-            "itemsize": ctypes.sizeof(struct),
-        }
-    )
-    read = np.frombuffer(samples[0]._b_base_, layout, len(samples))
-    # Some drivers answer with the whole buffer, its unused places of time 0 included.
-    read = np.sort(read[read["time"] > after_us], order="time", kind="stable")
-    times = read["time"].astype(np.int64)
-    if len(times) and np.abs(times / 1e6 - time.time()).max() > _CLOCK_SLACK_S:
+    read = np.frombuffer(samples[0]._b_base_, _LAYOUTS[value_type], len(samples))
+    times, values = read["time"].astype(np.int64), read["value"] * float(unit)
+    if times[0] <= after_us or (times[1:] < times[:-1]).any():
+        # Some drivers answer with the whole buffer, a ring with unused places of time 0.
+        order = np.argsort(times, kind="stable")
+        order = order[times[order] > after_us]
+        times, values = times[order], values[order]
+    now_us = time.time() * 1e6
+    if len(times) and max(now_us - times[0], times[-1] - now_us) > _CLOCK_SLACK_S * 1e6:
         raise ValueError("the driver's time stamps are not of this machine's clock")
-    return times, read["value"] * float(unit)
+    return times, values
 
 
 _THROTTLES = {

@@ -54,10 +54,12 @@ def tags(spans: Sequence[Span], times: NDArray[np.float64]) -> tuple[NDArray[np.
     for span in reversed(spans):
         if not first:
             break
-        start, end = np.searchsorted(times, (span.start, np.nextafter(span.end, np.inf)))
-        modes[start : min(end, first)] = span.mode
-        blocks[start : min(end, first)] = np.nan if span.block is None else span.block
-        first = min(first, int(start))
+        start, end = first, int(times[:first].searchsorted(span.end, "right"))
+        if span.start <= times[first - 1]:
+            start = int(times[:first].searchsorted(span.start))
+        modes[start:end] = span.mode
+        blocks[start:end] = np.nan if span.block is None else span.block
+        first = start
     return modes, blocks
 
 
