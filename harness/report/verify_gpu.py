@@ -43,6 +43,12 @@ def _words(name: str) -> set[str]:
     return set(re.findall(r"[a-z0-9]+", name.lower())) - {"nvidia", "tesla", "gpu"}
 
 
+def _is_meant(expected: str, found: str) -> bool:
+    """Whether a device is one that was asked for; a part of a GPU (MIG) is not, unless that was."""
+    wanted, there = _words(expected), _words(found)
+    return wanted <= there and ("mig" in there) == ("mig" in wanted)
+
+
 def expected_devices(evidence: Evidence) -> Judged:
     """Whether the mode ran on the GPUs that the configuration expects: a P100 that became a T4 is none."""
     expected = expected_names(evidence.run)
@@ -54,7 +60,7 @@ def expected_devices(evidence: Evidence) -> Judged:
     left = list(found)
     missing = []
     for name in expected:
-        match = next((own for own in left if _words(name) <= _words(own)), None)
+        match = next((own for own in left if _is_meant(name, own)), None)
         if match is None:
             missing.append(printable(name))
         else:

@@ -131,7 +131,7 @@ def add(folder: Path, name: str, rows: pd.DataFrame) -> None:
     RunFolder(folder).write_table(name, frame.to_dict("records"))
 
 
-def edit(folder: Path, name: str, mode: str = GPU, **values: Any) -> None:
+def edit(folder: Path, name: str, mode: str = GPU, /, **values: Any) -> None:
     """Set columns in the rows of a mode; a function makes them of those rows."""
     frame = pd.read_parquet(folder / f"{name}.parquet")
     own = (frame["mode"] == mode).fillna(False).astype(bool)

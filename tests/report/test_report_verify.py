@@ -135,6 +135,12 @@ LIES: dict[str, tuple[Change, dict[tuple[str, str], str], str, str]] = {
         "expected_devices",
         "more GPUs",
     ),
+    "parts of GPUs": (
+        lambda folder: edit(folder, "devices", name="Tesla T4 MIG 1g.5gb"),
+        of_gpu(expected_devices="fail"),
+        "expected_devices",
+        "T4 became Tesla T4 MIG 1g.5gb",
+    ),
     "one GPU idle": (
         gpu_runs.one_gpu_idle,
         of_gpu(device_executions="fail", gpu_utilization="fail"),
