@@ -19,7 +19,16 @@ MODE_NAMES: tuple[ModeName, ...] = get_args(ModeName)
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-GPU_MODES: tuple[ModeName, ...] = ("parallel_gpu", "eager_gpu")
+ONE_DEVICE_MODES: dict[str, str] = {"parallel_gpu": "single_gpu", "eager_gpu": "eager_single_gpu"}
+"""Each GPU mode, and what its blocks on one device alone are called: a mode of their own that is not asked for."""
+ALL_DEVICE_MODES = {one: name for name, one in ONE_DEVICE_MODES.items()}
+"""Likewise, the other way round."""
+MEASURED_NAMES: tuple[str, ...] = tuple(
+    name for mode in MODE_NAMES for name in (mode, ONE_DEVICE_MODES.get(mode)) if name is not None
+)
+"""All that a run can have measured, in the order in which it is measured and shown."""
+GPU_MODES: tuple[str, ...] = tuple(name for pair in ONE_DEVICE_MODES.items() for name in pair)
+"""Modes that GPUs are to do the work of."""
 MIN_GPU_MODE_S = 5.0
 """Seconds that a GPU mode lasts at least by default: NVML's utilization averages over 1/6 to 1 s."""
 _TARGETS = ("minimum", "target", "stretch")
@@ -80,6 +89,7 @@ class Config(BaseModel):
     accuracy_samples: Annotated[int, Field(ge=0)] = Field(
         8, description="evaluations of each timed block whose outputs are compared with the reference's"
     )
+    single_device: bool = Field(True, description="where there are several GPUs, time blocks on one of them alone, too")
     profile: bool = Field(True, description="count and time each primitive in a pass of its own")
     accelerator: str | None = Field(None, description="what Kaggle calls the machine to run on; null: not for Kaggle")
     expected_devices: list[Annotated[str, Field(min_length=1)]] = Field(
@@ -143,6 +153,12 @@ class Config(BaseModel):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def measured_names(self) -> tuple[str, ...]:
+        """All that this may come to measure, in order: the modes, and with ``single_device`` their twins."""
+        wanted = {*self.modes, *(ONE_DEVICE_MODES.get(mode) for mode in self.modes if self.single_device)}
+        return tuple(name for name in MEASURED_NAMES if name in wanted)
 
     def least_mode_s(self, mode: str) -> float:
         """Return the seconds of timed blocks that a mode gets at least: ``min_mode_s``, or its class's default."""

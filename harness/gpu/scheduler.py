@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from time import perf_counter
@@ -91,6 +91,7 @@ class Scheduler:
         self._names, self._weights, self._least = tuple(names), tuple(weights), tuple(least_chunks)
         self._bad_input: tuple[type[Exception], ...] = (*_BAD_INPUT, *bad_input)
         self._alive = set(range(len(names)))
+        self._alone: int | None = None
         self._measured: dict[int, float] = {}  # items per second
         self._most: dict[int, int] = {}  # items that a device's memory was found to do for
 
@@ -98,6 +99,23 @@ class Scheduler:
     def alive(self) -> list[int]:
         """The devices that are left, by position."""
         return sorted(self._alive)
+
+    @contextlib.contextmanager
+    def alone(self, device: int) -> Iterator[None]:
+        """Have a device do all work within this context; the others go on where it fails.
+
+        Args:
+            device: its position.
+        """
+        self._alone = device
+        try:
+            yield
+        finally:
+            self._alone = None
+
+    @property
+    def _working(self) -> Set[int]:
+        return self._alive if self._alone not in self._alive else {self._alone}
 
     def throughput(self) -> list[float]:
         """Return items per second of each device: 0 for one that failed, estimated for one of which none is known."""
@@ -152,7 +170,7 @@ class Scheduler:
         self.require_any()
         if not count:
             return
-        turns = _TURNS if len(self._alive) > 1 else 1
+        turns = _TURNS if len(self._working) > 1 else 1
         run = _Run(work, too_large, stop, stopped, [_Chunk(_dealt(count, turns))])
         while run.pending and run.error is None and not stopped():
             self.require_any()
@@ -167,9 +185,9 @@ class Scheduler:
     def _enough(self, run: _Run) -> list[int]:
         """Return the devices that are needed: the quickest alone for what does not keep a part of it busy."""
         rates = self.throughput()
-        quickest = max(self._alive, key=lambda device: rates[device])
+        quickest = max(self._working, key=lambda device: rates[device])
         few = self._are_few(run, quickest) and not any(quickest in chunk.refused for chunk in run.pending)
-        return [quickest] if few else self.alive
+        return [quickest] if few else sorted(self._working)
 
     def _are_few(self, run: _Run, device: int) -> bool:
         return sum(len(chunk.items) for chunk in run.pending) <= self._least[device] / _FEW
@@ -227,7 +245,8 @@ class Scheduler:
             except BaseException as error:
                 run.error = error
             else:
-                self._measure(device, len(chunk.items), perf_counter() - start)
+                if self._alone is None:  # alone it has larger chunks, of which shares are not made
+                    self._measure(device, len(chunk.items), perf_counter() - start)
             with run.changed:
                 run.in_flight -= 1
                 run.pending = back + run.pending
@@ -254,7 +273,7 @@ class Scheduler:
             while True:
                 if run.stopped or run.error is not None or device not in self._alive or run.stopped_by_others():
                     return None
-                for chunk in [own for own in run.pending if self._alive <= own.refused]:
+                for chunk in [own for own in run.pending if self._working <= own.refused]:
                     run.too_large(chunk.items)
                     run.pending.remove(chunk)
                 for place, chunk in enumerate(run.pending):
@@ -274,7 +293,7 @@ class Scheduler:
     def _size(self, run: _Run, device: int, most: int) -> int:
         """Return how many of ``most`` items, the first that are left, a device takes."""
         most = min(most, self._most.get(device, most))
-        if len(self._alive) == 1 or self._are_few(run, device):
+        if len(self._working) == 1 or self._are_few(run, device):
             return most
         rates = self.throughput()
         left = sum(len(chunk.items) for chunk in run.pending)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -230,6 +231,19 @@ class MultiDevice:
         """Pairs per second of each device, as measured; see ``Scheduler.throughput``."""
         rates = self._scheduler.throughput()
         return {own.device: rate for own, rate in zip(self._facts, rates, strict=True)}
+
+    @contextmanager
+    def alone(self, device: str) -> Iterator[None]:
+        """Have one device do all work within this context, while the others still hold what it holds.
+
+        Args:
+            device: its name, as in ``facts``.
+
+        Raises:
+            ValueError: there is no such device.
+        """
+        with self._scheduler.alone([own.device for own in self._facts].index(device)):
+            yield
 
     def _on_all(self, call: Callable[[DeviceMachine], Number]) -> Number:
         """Do the same on every device that is left, and return what it returns, which has to be the same.

@@ -6,13 +6,16 @@ that fails is a gap with its reason, never a zero. Source of units and meanings:
 
 from __future__ import annotations
 
+import ctypes
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pynvml
+from numpy.typing import NDArray
 
 Value = float | int | str
 _CLOCK_SLACK_S = 3600.0  # a driver's time stamp further than this from the machine's time is of another clock
@@ -203,15 +206,26 @@ BUFFERED: dict[str, tuple[int, float]] = {
 """Columns that the driver samples by itself: the kind of its samples, and what their unit is in the column's."""
 QUANTITIES: tuple[str, ...] = tuple(column for columns, _ in (*POLLED, *POLLED_SLOWLY) for column in columns)
 
-_VALUE_FIELDS = {
-    pynvml.NVML_VALUE_TYPE_DOUBLE: "dVal",
-    pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal",
-    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG: "ulVal",
-    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: "ullVal",
-    pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: "sllVal",
-    pynvml.NVML_VALUE_TYPE_SIGNED_INT: "siVal",
-    pynvml.NVML_VALUE_TYPE_UNSIGNED_SHORT: "usVal",
+_LAYOUTS = {
+    value_type: np.dtype(
+        {
+            "names": ["time", "value"],
+            "formats": [np.uint64, kind],
+            "offsets": [pynvml.c_nvmlSample_t.timeStamp.offset, pynvml.c_nvmlSample_t.sampleValue.offset],
+            "itemsize": ctypes.sizeof(pynvml.c_nvmlSample_t),
+        }
+    )
+    for value_type, kind in {
+        pynvml.NVML_VALUE_TYPE_DOUBLE: ctypes.c_double,
+        pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: ctypes.c_uint,
+        pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG: ctypes.c_ulong,
+        pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: ctypes.c_ulonglong,
+        pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: ctypes.c_longlong,
+        pynvml.NVML_VALUE_TYPE_SIGNED_INT: ctypes.c_int,
+        pynvml.NVML_VALUE_TYPE_UNSIGNED_SHORT: ctypes.c_ushort,
+    }.items()
 }
+"""How a driver's sample lies in memory, by the type of its value."""
 
 
 def poll(device: Device, readers: Iterable[Reader]) -> tuple[dict[str, Value], list[Gap]]:
@@ -230,12 +244,12 @@ def poll(device: Device, readers: Iterable[Reader]) -> tuple[dict[str, Value], l
     return values, gaps
 
 
-def driver_samples(device: Device, column: str, after_us: int) -> Iterator[tuple[int, float]]:
-    """Yield (microseconds since 1970, value in the column's unit) of the samples that the driver took by itself.
+def driver_samples(device: Device, column: str, after_us: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the samples that the driver took by itself: microseconds since 1970, ascending, and values, both [n].
 
     Args:
         device: the device.
-        column: one of ``BUFFERED``.
+        column: one of ``BUFFERED``, in whose unit the values are.
         after_us: only samples later than this.
 
     Raises:
@@ -244,16 +258,22 @@ def driver_samples(device: Device, column: str, after_us: int) -> Iterator[tuple
     """
     kind, unit = BUFFERED[column]
     value_type, samples = pynvml.nvmlDeviceGetSamples(device.handle, kind, after_us)
-    field = _VALUE_FIELDS.get(value_type)
-    if field is None:
+    if value_type not in _LAYOUTS:
         raise ValueError(f"the driver's samples are of the unknown type {value_type}")
-    now = time.time()
-    for sample in samples:
-        if sample.timeStamp <= after_us:
-            continue  # some drivers answer with the whole buffer, its unused places of time 0 included
-        if abs(sample.timeStamp / 1e6 - now) > _CLOCK_SLACK_S:
-            raise ValueError("the driver's time stamps are not of this machine's clock")
-        yield int(sample.timeStamp), getattr(sample.sampleValue, field) * unit
+    if not samples:
+        return np.zeros(0, np.int64), np.zeros(0)
+    # They lie side by side in one buffer: to read it as arrays costs a tenth of what asking each of them does.
+    read = np.frombuffer(samples[0]._b_base_, _LAYOUTS[value_type], len(samples))
+    times, values = read["time"].astype(np.int64), read["value"] * float(unit)
+    if times[0] <= after_us or (times[1:] < times[:-1]).any():
+        # Some drivers answer with the whole buffer, a ring with unused places of time 0.
+        order = np.argsort(times, kind="stable")
+        order = order[times[order] > after_us]
+        times, values = times[order], values[order]
+    now_us = time.time() * 1e6
+    if len(times) and max(now_us - times[0], times[-1] - now_us) > _CLOCK_SLACK_S * 1e6:
+        raise ValueError("the driver's time stamps are not of this machine's clock")
+    return times, values
 
 
 _THROTTLES = {

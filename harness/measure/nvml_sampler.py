@@ -7,13 +7,15 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import pynvml
+from numpy.typing import NDArray
 
 from harness.measure import nvml
 from harness.measure.nvml import Device, Gap, NoNvml
+from harness.measure.sample_rows import SampleRows, Span
 
 PERIOD_S = 0.25
 """Seconds between polls. NVML's utilization averages over 1/6 to 1 s, so more polls would see no more."""
@@ -29,21 +31,11 @@ SUMMARY = "gpu_sampling.json"
 class Writer(Protocol):
     """Where samples go: a run folder."""
 
-    def write_part(self, name: str, number: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write rows as a part of a table, whole."""
+    def write_part(self, name: str, number: int, columns: Mapping[str, Any]) -> None:
+        """Write columns as a part of a table, whole."""
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a value as JSON, whole."""
-
-
-@dataclass
-class _Span:
-    """When something was measured: seconds since the run's start; ``end`` is infinite while it lasts."""
-
-    mode: str
-    block: int | None
-    start: float
-    end: float = float("inf")
 
 
 class Sampler:
@@ -76,11 +68,11 @@ class Sampler:
         self._writer = writer
         self._period_s, self._slow_s, self._flush_s = period_s, slow_s, flush_s
         self._start = time.perf_counter()
-        self._spans: list[_Span] = []
+        self._spans: list[Span] = []
         self._devices: list[Device] = []
         self._reason: str | None = "sampling was not started"
         self._driver: str | None = None
-        self._rows: list[dict[str, Any]] = []
+        self._rows = SampleRows()
         self._gaps: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._seen: dict[tuple[str, str], int] = {}  # per device and column: the driver's last time stamp
         self._polls = self._samples = 0
@@ -125,7 +117,7 @@ class Sampler:
             mode: what runs.
             block: number of the timed block; None for what is not timed. A block that raises is none.
         """
-        span = _Span(mode, block, self._now())
+        span = Span(mode, block, self._now())
         self._spans.append(span)
         try:
             yield
@@ -206,14 +198,14 @@ class Sampler:
     def _poll(self, device: Device, slow: bool) -> None:
         at = self._now()
         values, gaps = nvml.poll(device, nvml.POLLED)
-        self._keep(device, "poll", at, values)
+        self._keep(device, "poll", np.array([at]), values)
         self._note(device, at, gaps)
         if not slow:
             return
         for reader in nvml.POLLED_SLOWLY:
             at = self._now()
             values, gaps = nvml.poll(device, [reader])
-            self._keep(device, "poll", at, values)
+            self._keep(device, "poll", np.array([at]), values)
             self._note(device, at, gaps)
         for column in nvml.BUFFERED:
             self._fetch(device, column)
@@ -223,29 +215,18 @@ class Sampler:
         at, key = self._now(), (device.uuid, column)
         ahead = time.time() - at  # what the time of day is ahead of ours
         try:
-            samples = list(nvml.driver_samples(device, column, self._seen[key]))
+            times, values = nvml.driver_samples(device, column, self._seen[key])
         except Exception as error:
             self._note(device, at, [Gap(f"{column} (driver)", nvml.reason_of(error))])
             return
-        for microseconds, value in samples:
-            self._seen[key] = max(self._seen[key], microseconds)
-            self._keep(device, "driver", microseconds / 1e6 - ahead, {column: value})
+        if len(times):
+            self._seen[key] = int(times[-1])
+            self._keep(device, "driver", times / 1e6 - ahead, {column: values})
 
-    def _keep(self, device: Device, source: str, at: float, values: Mapping[str, Any]) -> None:
-        if not values:
-            return
-        span = next((s for s in reversed(self._spans) if s.start <= at), None)
-        inside = span is not None and at <= span.end
-        row = dict.fromkeys(nvml.QUANTITIES) | {
-            "t_s": at,
-            "device": device.index,
-            "uuid": device.uuid,
-            "source": source,
-            "mode": span.mode if span and inside else None,
-            "block": span.block if span and inside else None,
-        }
-        self._rows.append(row | dict(values))
-        self._samples += 1
+    def _keep(self, device: Device, source: str, times: NDArray[np.float64], values: Mapping[str, Any]) -> None:
+        if values:
+            self._rows.add(device, source, times, values, self._spans)
+            self._samples += len(times)
 
     def _note(self, device: Device, at: float, gaps: Sequence[Gap]) -> None:
         """Record gaps: one entry per device, column and reason, with how often and when."""
@@ -268,9 +249,9 @@ class Sampler:
     def _flush(self) -> None:
         """Write the samples taken since the last part; what cannot be written is kept and tried again."""
         try:
-            if self._rows:
-                self._writer.write_part(FOLDER, self._parts, self._rows)
-                self._rows = []
+            if len(self._rows):
+                self._writer.write_part(FOLDER, self._parts, self._rows.columns())
+                self._rows.clear()
                 self._parts += 1
             self._error = None
         except Exception as error:

@@ -60,6 +60,7 @@ from harness.report.text import (
     flattened,
     machine_text,
     note_text,
+    overhead_parts,
     reproduce_command,
 )
 from harness.report.verdict import cautions, findings, idle_modes, programs_line
@@ -233,7 +234,7 @@ def _modes(run: Run) -> Html:
                 ),
                 cell(row["speedup"], _speedup(row)),
                 cell(row["geometric_mean_speedup"], speedup(row["geometric_mean_speedup"])),
-                cell(row["overhead"], percent(row["overhead"])),
+                cell(row["overhead"], join(percent(row["overhead"]), tag("span", overhead_parts(row), class_="range"))),
                 tag("td", agreement_text(row) if measured else tag("span", DASH, class_="none")),
                 cell(row["fell_back"], fell_back_text(row).partition(":")[0]),  # reasons have a table of their own
                 tag("td", note_text(row), class_="wrap"),
@@ -243,9 +244,9 @@ def _modes(run: Run) -> Html:
     return join(
         tag("p", f"Medians over the timed blocks; under them the {level} interval, which is the full range seen where "
             "blocks are few. A block evaluates every program on all its samples, once or several times, warm. "
-            "Overhead is the share of the "
-            "workers' time that went into no evaluation. What a mode could not do itself fell back to the reference, "
-            "and is part of its time.", class_="soft"),
+            "Overhead is the share of the workers' time that went into no evaluation: the harness's own, and waiting "
+            "for the last worker. What a mode could not do itself fell back to the reference, and is part of its time.",
+            class_="soft"),
         data_table("Modes: throughput, speedup against sequential, and agreement of outputs",
                [tag("tr", *heads)], rows, name="mode-table"),
         _fallbacks(run),

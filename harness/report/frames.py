@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from harness.config import MODE_NAMES
+from harness.config import MEASURED_NAMES
 from harness.run.schema import ADDED, OPTIONAL, TABLES, VERSION
 
 BASELINE = "sequential"
@@ -228,7 +228,7 @@ def _typed(frame: pd.DataFrame, dtypes: dict[str, str]) -> pd.DataFrame:
 def in_mode_order(modes: Iterable[str]) -> list[str]:
     """The distinct modes: the known ones in display order, then the others by name."""
     distinct = set(modes)
-    return [mode for mode in MODE_NAMES if mode in distinct] + sorted(distinct.difference(MODE_NAMES))
+    return [mode for mode in MEASURED_NAMES if mode in distinct] + sorted(distinct.difference(MEASURED_NAMES))
 
 
 def requested_modes(run: Run) -> list[str]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from harness.config import MODE_NAMES
+from harness.config import ALL_DEVICE_MODES, MEASURED_NAMES
 from harness.report.collection import Collection, Entry
 from harness.report.format import count, number, percent, printable, shorten
 from harness.report.frames import BASELINE, in_mode_order
@@ -60,7 +60,7 @@ def _mode_legend(figure: Figure, modes: Sequence[str]) -> None:
 
 
 def _marker(mode: str) -> str:
-    return MARKERS[MODE_NAMES.index(mode)] if mode in MODE_NAMES else MARKERS[-1]
+    return MARKERS[MEASURED_NAMES.index(mode)] if mode in MEASURED_NAMES else MARKERS[-1]
 
 
 def _log_axis(values: list[float]) -> bool:
@@ -238,6 +238,7 @@ def throughput_by_batch(collection: Collection) -> Figure:
 def scaling_groups(collection: Collection) -> dict[tuple[str, str], dict[int, tuple[ModeSummary, str]]]:
     """(GPU, mode) -> number of devices -> (the newest measurement with so many, its workload).
 
+    The blocks of a mode on one device alone are that mode's measurement with one device.
     Only runs of the same work can be compared, so of each GPU and mode those stay that do what its newest run does.
     """
     groups: dict[tuple[str, str], dict[int, tuple[ModeSummary, str]]] = {}
@@ -247,7 +248,8 @@ def scaling_groups(collection: Collection) -> dict[tuple[str, str], dict[int, tu
         workload = "; ".join(f"{key} {facts.get(key)}" for key in WORKLOAD)
         for mode in entry.summary.modes:
             if mode.devices and mode.evaluations_per_s is not None:
-                key = (" and ".join(sorted(set(entry.summary.gpus))) or "unnamed GPU", mode.mode)
+                gpus = " and ".join(sorted(set(entry.summary.gpus))) or "unnamed GPU"
+                key = (gpus, ALL_DEVICE_MODES.get(mode.mode, mode.mode))
                 if work.setdefault(key, workload) == workload:
                     groups.setdefault(key, {}).setdefault(mode.devices, (mode, workload))
     return groups

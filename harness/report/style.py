@@ -15,9 +15,11 @@ MODE_COLOURS = {
     "parallel_cpu": "#e69f00",
     "native_cpu": "#009e73",
     "parallel_gpu": "#d55e00",
+    "single_gpu": "#56b4e9",
     "eager_gpu": "#cc79a7",
+    "eager_single_gpu": "#999999",
 }
-OTHER_COLOURS = ("#56b4e9", "#999999", "#f0e442")
+OTHER_COLOURS = ("#f0e442", "#b8a04a", "#7a6fac")
 
 # Lines that are no modes, such as devices: also without colours one can tell them apart.
 SERIES: tuple[tuple[str, Literal["-", "--", "-.", ":"]], ...] = (

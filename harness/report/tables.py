@@ -59,7 +59,7 @@ def _program_speedups(run: Run, mode: str) -> pd.Series[float]:
     is seconds / workers, and the speedup workers x sequential seconds / seconds.
     """
     if BASELINE not in measured_modes(run):
-        return pd.Series(dtype="float64")
+        return pd.Series(dtype="float64", index=pd.MultiIndex.from_arrays([[], []], names=KEYS))
     pair = pd.concat([_program_seconds(run, BASELINE), _program_seconds(run, mode)], axis=1, join="inner")
     pair = pair[(pair > 0).all(axis=1)]
     speedups: pd.Series[float] = _workers(run, mode) / _workers(run, BASELINE) * pair.iloc[:, 0] / pair.iloc[:, 1]
@@ -77,12 +77,14 @@ def mode_table(run: Run) -> pd.DataFrame:
     the blocks), evaluations_per_s and speedup (total, against sequential), each with _low and _high; full_range
     and speedup_full_range (the bounds are only the extremes seen, for there are too few blocks);
     geometric_mean_speedup over programs_compared programs; overhead (median of the share of the workers' time
-    that went into no evaluation); compared and mismatches (outputs against the sequential reference);
-    first_calls, fell_back and fell_back_reasons (evaluations of the first pass; those that the mode left to the
-    reference, and a mapping from each reason to how many; null for a mode of the reference); stop_rule;
-    warmup_blocks, warmup_s and warmup_rule; harness_overhead (median share of the workers' time in blocks that was
-    neither evaluation nor waiting for other workers); sampled and sampled_different (outputs of timed blocks that were
-    compared with the reference's, and those that differ). Measured columns are NaN for a mode that was not measured.
+    that went into no evaluation) and waiting (of the share that they waited for the last of them; null where that is
+    not known; harness_overhead is what is left of the overhead); compared and mismatches (outputs against the
+    sequential reference); first_calls, fell_back and fell_back_reasons (evaluations of the first pass; those that the
+    mode left to the reference, and a mapping from each reason to how many; null for a mode of the reference);
+    stop_rule; warmup_blocks, warmup_s and warmup_rule; harness_overhead (median share of the workers' time in blocks
+    that was neither evaluation nor waiting for other workers); sampled and sampled_different (outputs of timed blocks
+    that were compared with the reference's, and those that differ); devices (CUDA devices that it used; null if none).
+    Measured columns are NaN for a mode that was not measured.
     """
     return pd.DataFrame([_mode_row(run, mode) for mode in requested_modes(run)], columns=_MODE_COLUMNS)
 
@@ -92,9 +94,9 @@ _MODE_COLUMNS = [
     *("wall_s", "wall_s_low", "wall_s_high"),
     *("evaluations_per_s", "evaluations_per_s_low", "evaluations_per_s_high", "full_range"),
     *("speedup", "speedup_low", "speedup_high", "speedup_full_range"),
-    *("geometric_mean_speedup", "programs_compared", "overhead", "compared", "mismatches"),
+    *("geometric_mean_speedup", "programs_compared", "overhead", "waiting", "compared", "mismatches"),
     *("first_calls", "fell_back", "fell_back_reasons", "stop_rule"),
-    *("warmup_blocks", "warmup_s", "warmup_rule", "harness_overhead", "sampled", "sampled_different"),
+    *("warmup_blocks", "warmup_s", "warmup_rule", "harness_overhead", "sampled", "sampled_different", "devices"),
 ]
 
 
@@ -105,6 +107,7 @@ def _mode_row(run: Run, mode: str) -> dict[str, Any]:
         row |= {str(key): None if pd.isna(value) else value for key, value in recorded.iloc[-1].items()}
         row["fell_back_reasons"] = _reasons(row["fell_back_reasons"])
         row["first_calls"] = None if row["fell_back"] is None else len(run.evaluations)
+    row["devices"] = run.devices.loc[run.devices["mode"] == mode, "device"].nunique() or None
     blocks = timed_blocks(run, mode)
     if mode not in measured_modes(run) or blocks.empty:
         return row
@@ -114,6 +117,7 @@ def _mode_row(run: Run, mode: str) -> dict[str, Any]:
         "blocks": len(blocks),
         "evaluations_per_block": float(evaluations.median()),
         "overhead": float((1 - blocks["busy_s"] / (wall * blocks["workers"])).median()),
+        "waiting": float((blocks["waiting_s"] / (wall * blocks["workers"])).astype("float64").median()),
     }
     rate = median_interval(evaluations / wall, run.confidence)
     row |= _spread("wall_s", median_interval(wall, run.confidence)) | _spread("evaluations_per_s", rate)

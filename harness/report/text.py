@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.config import ALL_DEVICE_MODES
 from harness.report.fallbacks import fell_back_text
 from harness.report.format import (
     MISSING,
@@ -60,6 +61,19 @@ def speedup_text(row: pd.Series[Any]) -> str:
     return interval(row["speedup"], row["speedup_low"], row["speedup_high"], "x", full_range)
 
 
+def overhead_text(row: pd.Series[Any]) -> str:
+    """The share of the workers' time that went into no evaluation, and where it went."""
+    parts = overhead_parts(row)
+    return f"{percent(row['overhead'])} ({parts})" if parts else percent(row["overhead"])
+
+
+def overhead_parts(row: pd.Series[Any]) -> str:
+    """What of the overhead is the harness's own and what is waiting for other workers; empty where it is not known."""
+    if is_missing(row["overhead"]) or is_missing(row["waiting"]) or is_missing(row["harness_overhead"]):
+        return ""
+    return f"harness {percent(row['harness_overhead'])}, waiting {percent(row['waiting'])}"
+
+
 def agreement_text(row: pd.Series[Any]) -> str:
     """How many outputs of a mode are equal to the sequential reference's."""
     if is_missing(row["evaluations_per_s"]):
@@ -81,7 +95,15 @@ def note_text(row: pd.Series[Any]) -> str:
     rule = "" if is_missing(row["stop_rule"]) else f" (stop rule: {printable(row['stop_rule'])})"
     blocks = "1 block" if row["blocks"] == 1 else f"{count(row['blocks'])} blocks"
     ended = "" if row["status"] == "ran" else f"{printable(row['status'])} after "
-    return f"{ended}{blocks}{rule}"
+    return f"{ended}{blocks}{_devices_text(row)}{rule}"
+
+
+def _devices_text(row: pd.Series[Any]) -> str:
+    """On which of several devices a mode was timed; nothing where there are not several."""
+    if row["mode"] in ALL_DEVICE_MODES:
+        return " on one device alone"
+    several = not is_missing(row["devices"]) and row["devices"] > 1
+    return f" on all of {count(row['devices'])} devices" if several else ""
 
 
 def machine_text(environment: dict[str, Any]) -> str:
@@ -230,7 +252,7 @@ def _modes_section(run: Run) -> list[str]:
             throughput_text(row),
             speedup_text(row),
             speedup(row["geometric_mean_speedup"]),
-            percent(row["overhead"]),
+            overhead_text(row),
             agreement_text(row),
             _plain(fell_back_text(row)),
             _plain(note_text(row)),
@@ -245,8 +267,9 @@ def _modes_section(run: Run) -> list[str]:
         "too few blocks, so merely the extremes seen). Every block evaluates all programs on all their samples, once "
         "or several times, warm. "
         "The speedup is that of the total time over sequential; the geometric mean weighs every program the same. "
-        "Overhead is the share of the workers' time that went into no evaluation. What a mode could not do itself fell "
-        "back to the reference, by reason; it is part of the mode's time. A dash is what was not measured.",
+        "Overhead is the share of the workers' time that went into no evaluation: the harness's own, and waiting for "
+        "the last worker. What a mode could not do itself fell back to the reference, by reason; it is part of the "
+        "mode's time. A dash is what was not measured.",
         "",
         "![Throughput by mode](plots/throughput_by_mode.svg)",
         "",

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import pandas as pd
 
 from harness.atomic import write_atomic
-from harness.config import GPU_MODES
+from harness.config import ONE_DEVICE_MODES
 from harness.report.format import MISSING, number, printable
 from harness.report.frames import Run
 from harness.report.markup import join, tag
@@ -28,6 +28,7 @@ from harness.report.verify_gpu import (
     device_share,
     expected_devices,
     kernel_time,
+    one_device,
     scaling_efficiency,
 )
 from harness.report.verify_run import (
@@ -72,6 +73,16 @@ GPU_CHECKS: dict[str, Callable[[Evidence], Judged]] = {
     "scaling_efficiency": scaling_efficiency,
 }
 """Checks of each GPU mode. A mode that did not run has only the first."""
+ONE_DEVICE_CHECKS: dict[str, Callable[[Evidence], Judged]] = {
+    RAN: ran,
+    "one_device": one_device,
+    **{
+        name: check
+        for name, check in GPU_CHECKS.items()
+        if name not in (RAN, "expected_devices", "scaling_efficiency")  # the mode on all devices has these
+    },
+}
+"""Checks of a GPU mode's blocks on one device alone."""
 
 SPEED_CHECKS = ("speedup_minimum", "speedup_target", "speedup_stretch", "scaling_efficiency")
 """Those of them that say nothing on whether a GPU did the work, but whether it did it quickly enough."""
@@ -113,9 +124,10 @@ def _checks(run: Run) -> list[Check]:
     for _, row in mode_table(run).iterrows():
         evidence = Evidence(run, row)
         asked |= evidence.is_gpu
-        found += _of_mode(evidence, GPU_CHECKS if evidence.is_gpu else CPU_CHECKS)
+        of_gpu = ONE_DEVICE_CHECKS if evidence.is_of_one_device else GPU_CHECKS
+        found += _of_mode(evidence, of_gpu if evidence.is_gpu else CPU_CHECKS)
     if not asked:
-        text = f"No GPU mode ({' or '.join(GPU_MODES)}) was asked for, so there is nothing to prove of a GPU."
+        text = f"No GPU mode ({' or '.join(ONE_DEVICE_MODES)}) was asked for, so there is nothing to prove of a GPU."
         found.append(Check("skipped", None, None, text, RAN, "GPU modes"))
     return found
 

@@ -8,9 +8,10 @@ from typing import Any, Final, Literal
 
 import pandas as pd
 
-from harness.config import GPU_MODES, Config
+from harness.config import ALL_DEVICE_MODES, GPU_MODES, Config
 from harness.report.format import is_missing
 from harness.report.frames import Run
+from harness.report.tables import measured_modes
 
 NOT_REACHED: Final = "not reached"
 Verdict = Literal["pass", "fail", "unproven", "not reached", "skipped"]
@@ -77,7 +78,7 @@ class Evidence:
 
     Attributes:
         run: the run.
-        row: of ``mode_table``.
+        row: of ``mode_table``, or of the run's ``modes``.
     """
 
     run: Run
@@ -92,6 +93,18 @@ class Evidence:
     def is_gpu(self) -> bool:
         """Whether GPUs are to do the work."""
         return self.mode in GPU_MODES
+
+    @property
+    def is_of_one_device(self) -> bool:
+        """Whether one of several devices is to do all the work of its blocks."""
+        return self.mode in ALL_DEVICE_MODES
+
+    @cached_property
+    def on_one_device(self) -> Evidence | None:
+        """What was recorded of the same mode on one device alone; None where that was not measured."""
+        rows = self.run.modes
+        own = rows[rows["mode"].isin(measured_modes(self.run)) & (rows["mode"].map(ALL_DEVICE_MODES) == self.mode)]
+        return Evidence(self.run, own.iloc[-1]) if len(own) else None
 
     def _own(self, frame: pd.DataFrame) -> pd.DataFrame:
         return frame[frame["mode"] == self.mode]

@@ -9,8 +9,11 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from harness.report.format import count, duration, is_missing, number, percent, printable
+from harness.config import ALL_DEVICE_MODES
+from harness.measure.stats import speedup_interval
+from harness.report.format import count, duration, is_missing, number, percent, printable, speedup
 from harness.report.frames import BASELINE
+from harness.report.tables import timed_blocks
 from harness.report.verify_evidence import CannotTell, Evidence, Judged, threshold
 from harness.report.verify_run import expected_names
 from harness.run.native_profile import CONTROL_FAMILY, names_of_counters
@@ -40,6 +43,12 @@ def _words(name: str) -> set[str]:
     return set(re.findall(r"[a-z0-9]+", name.lower())) - {"nvidia", "tesla", "gpu"}
 
 
+def _is_meant(expected: str, found: str) -> bool:
+    """Whether a device is one that was asked for; a part of a GPU (MIG) is not, unless that was."""
+    wanted, there = _words(expected), _words(found)
+    return wanted <= there and ("mig" in there) == ("mig" in wanted)
+
+
 def expected_devices(evidence: Evidence) -> Judged:
     """Whether the mode ran on the GPUs that the configuration expects: a P100 that became a T4 is none."""
     expected = expected_names(evidence.run)
@@ -51,7 +60,7 @@ def expected_devices(evidence: Evidence) -> Judged:
     left = list(found)
     missing = []
     for name in expected:
-        match = next((own for own in left if _words(name) <= _words(own)), None)
+        match = next((own for own in left if _is_meant(name, own)), None)
         if match is None:
             missing.append(printable(name))
         else:
@@ -112,9 +121,12 @@ def _by_opcode(evidence: Evidence) -> pd.DataFrame:
 
 
 def _host_rows(evidence: Evidence) -> pd.DataFrame:
-    """Return what the host build executed for the same evaluations: of the mode's own units, else of native_cpu's."""
+    """Return what the host build executed for the same evaluations: the bytecode is the same in all modes."""
+    everything = evidence.run.executions
     own = evidence.table("executions")
-    return own if len(own) else evidence.run.executions.query("mode == @_HOST")
+    for mode in (_HOST, ALL_DEVICE_MODES.get(evidence.mode)):
+        own = own if len(own) else everything[everything["mode"] == mode]
+    return own
 
 
 def device_executions(evidence: Evidence) -> Judged:
@@ -291,18 +303,60 @@ def kernel_time(evidence: Evidence) -> Judged:
     return Judged("fail", least, wanted, f"{text} Most of the time goes into something else than the GPU's work.")
 
 
+def one_device(evidence: Evidence) -> Judged:
+    """Whether blocks of one device alone were done by that device: by the counters of all the others."""
+    wanted = "none by others"
+    problem = _counters(evidence)
+    if problem is not None:
+        return Judged(problem.verdict, problem.value, wanted, problem.meaning)
+    alone = set(evidence.devices["device"])
+    if len(alone) != 1:
+        text = "More than one device is recorded, so these are no blocks of one device."
+        return Judged("fail", f"{count(len(alone))} devices", wanted, text)
+    opcodes, blocks = evidence.table("opcodes"), evidence.device_blocks
+    executed = opcodes[~opcodes["device"].isin(alone)].groupby("device")["executions"].sum(min_count=1)
+    work = blocks[~blocks["device"].isin(alone)].groupby("device")[["launches", "evaluations"]].sum()
+    there = set(evidence.run.devices["device"].dropna()) - alone
+    for device in sorted(there | set(executed.index) | set(work.index)):
+        name = printable(device)
+        if device not in executed.index or is_missing(executed[device]) or device not in work.index:
+            raise CannotTell(f"what {name} did in these blocks was not recorded")
+        if executed[device] or work.loc[device].any():
+            text = (
+                f"{name} took part in blocks that are said to be of {printable(*alone)} alone: it counted "
+                f"{number(executed[device])} executions in {count(work.loc[device, 'launches'])} launches."
+            )
+            return Judged("fail", f"{number(executed[device])} by {name}", wanted, text)
+    others = ", ".join(map(printable, sorted(there))) or "others"
+    return Judged("pass", "0 by others", wanted, f"The counters of {others} saw nothing in these blocks.")
+
+
 def scaling_efficiency(evidence: Evidence) -> Judged:
-    """Throughput of all devices against that of one, times their number, where blocks with one device were timed."""
+    """Throughput of all devices against that of one, times their number, by the interval's lower end."""
     wanted = threshold(evidence.run, "min_scaling_efficiency")
     devices = len(evidence.devices)
     if devices < 2:
         return Judged("skipped", None, wanted, "There is one device.")
-    own = evidence.device_blocks[evidence.device_blocks["evaluations"] > 0]
-    used = own.groupby("block")["device"].nunique()
-    rates = (evidence.blocks["evaluations"] / evidence.blocks["wall_s"]).groupby(evidence.blocks["block"]).first()
-    one, all_of_them = rates[used.index[used == 1]], rates[used.index[used == devices]]
-    if one.empty or all_of_them.empty:
+    single = evidence.on_one_device
+    if single is None:
         return Judged("skipped", None, wanted, "No blocks were timed on one device as well as on all of them.")
-    efficiency = float(all_of_them.median() / (devices * one.median()))
-    text = f"{devices} devices are {number(all_of_them.median() / one.median())} times as fast as one."
-    return Judged("pass" if efficiency >= wanted else "fail", efficiency, wanted, text)
+    proof = one_device(single)
+    if proof.verdict != "pass":
+        return Judged(proof.verdict, None, wanted, f"There is nothing to compare with: {proof.meaning}")
+    one, all_of_them = (timed_blocks(evidence.run, mode) for mode in (single.mode, evidence.mode))
+    found = speedup_interval(
+        one["wall_s"] / one["evaluations"],
+        all_of_them["wall_s"] / all_of_them["evaluations"],
+        evidence.run.confidence,
+    )
+    if is_missing(found.low):
+        return Judged("unproven", None, wanted, "One block has no interval; measure more blocks.")
+    low = found.low / devices
+    text = (
+        f"{devices} devices are {speedup(found.median)} ({speedup(found.low)} to {speedup(found.high)}) times as fast "
+        f"as one: {percent(found.median / devices)} of {devices}x"
+    )
+    if low >= wanted:
+        return Judged("pass", low, wanted, f"Even the lower end reaches it: {text}.")
+    reached = found.median / devices >= wanted
+    return Judged("fail", low, wanted, f"{text}{'; the lower end does not reach it, more blocks may' * reached}.")

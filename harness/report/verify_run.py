@@ -58,6 +58,8 @@ def ran(evidence: Evidence) -> Judged:
     reason = "no reason was recorded" if is_missing(evidence.row["reason"]) else printable(evidence.row["reason"])
     if status != "skipped":
         return Judged("fail", status, "ran", f"It was asked for and not measured to its end: {reason}.")
+    if evidence.is_of_one_device:
+        return Judged("unproven", status, "ran", f"One device alone was to be timed, and was not: {reason}.")
     if evidence.is_gpu:
         expected = expected_names(run)
         if expected:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.config import MODE_NAMES
+from harness.config import MEASURED_NAMES
 from harness.run.pool import WorkerPool
 from harness.run.worker import Draw, Job, KeptOutput, Outcome, Span
 
@@ -38,7 +38,7 @@ class Accuracy:
             passes: how often the block evaluates the workload.
             excluded: evaluations that the block leaves out.
         """
-        generator = np.random.default_rng([self._seed % 2**64, MODE_NAMES.index(mode), block])
+        generator = np.random.default_rng([self._seed % 2**64, MEASURED_NAMES.index(mode), block])
         kept = np.setdiff1d(np.arange(len(self._job.workload.evaluations)), list(excluded))
         chosen = generator.choice(kept, min(self._count, len(kept)), replace=False)
         return Draw(frozenset(chosen.tolist()), int(generator.integers(passes)))

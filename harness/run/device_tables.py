@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.gpu.device import DeviceFacts
 from harness.gpu.sharing import MultiDevice
 from harness.run.journal import RunFolder
 from harness.run.mode import Block, Mode
+from harness.run.one_device import OneDevice
 from harness.vm.native import COUNTERS
 
 Counted = tuple[str, str, list[list[int]]]
@@ -84,9 +86,12 @@ class DeviceTables:
         for mode in modes:
             machine = getattr(mode, "machine", None)
             if isinstance(machine, MultiDevice):
-                device_rows += _device_rows(mode.name, machine)
+                if isinstance(mode, OneDevice):  # what the others did is in the other tables, to show that it is 0
+                    device_rows += _device_rows(mode.name, machine, [mode.device])
+                else:
+                    device_rows += _device_rows(mode.name, machine, machine.facts)
+                    warnings += [f"{mode.name}: {failure}" for failure in machine.failures]
                 opcode_rows += self._opcode_rows(mode.name, machine)
-                warnings += [f"{mode.name}: {failure}" for failure in machine.failures]
         if device_rows:
             self._folder.write_table("devices", device_rows)
             self._folder.write_table("opcodes", opcode_rows)
@@ -113,9 +118,9 @@ class DeviceTables:
                 }
 
 
-def _device_rows(mode: str, machine: MultiDevice) -> Iterable[dict[str, Any]]:
+def _device_rows(mode: str, machine: MultiDevice, used: Iterable[DeviceFacts]) -> Iterable[dict[str, Any]]:
     failures = {failure.device: failure for failure in machine.failures}
-    for own in machine.facts:
+    for own in used:
         failure = failures.get(own.device)
         yield {
             "mode": mode,

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.gpu.device import AllDevicesFailed, DeviceMachine
 from harness.gpu.devices import open_devices
 from harness.gpu.sharing import MultiDevice
 from harness.run.mode import Block, ModeFailed
 from harness.run.native import NativeMode
-from harness.run.pool import WorkerPool
 from harness.run.worker import NOTHING_DRAWN, Draw, Job, Outcome, Span
-from harness.vm.engine import Engine
+from harness.vm.engine import Engine, Evaluation
 
 _NO_DEVICE = "no device: "
 
@@ -53,6 +55,10 @@ class GpuMode(NativeMode):
         """See ``NativeMode``."""
         return Engine(machine=self.machine)
 
+    def _evaluate_passes(self, pairs: NDArray[np.int64], passes: int) -> list[Evaluation]:
+        """See ``NativeMode``; each pass is a batch of its own, since larger ones would suit devices better."""
+        return [self._engine.evaluate(pairs, timed=True, fallback=False) for _ in range(passes)]
+
     @contextmanager
     def host_engine(self) -> Iterator[Engine]:
         """See ``NativeMode``."""
@@ -73,9 +79,7 @@ class GpuMode(NativeMode):
             self._failure = str(error)
             for evaluation in sorted(open_):
                 self._left.setdefault(evaluation, f"{_NO_DEVICE}{error}")
-            if self._pool is None:
-                self._pool = WorkerPool(self._job, self._processes)
-            for outcomes in self._pool.check([Span(e, e + 1) for e in sorted(open_)]):
+            for outcomes in self._reference_pool().check([Span(e, e + 1) for e in sorted(open_)]):
                 yield [outcome.because(self._left[outcome.evaluation]) for outcome in outcomes]
 
     def restore(self, fell_back: Mapping[int, str]) -> None:

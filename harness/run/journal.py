@@ -101,17 +101,18 @@ class RunFolder:
         Raises:
             CannotWrite: if it cannot be written.
         """
-        self._write(Path(f"{name}.parquet"), _parquet(name, rows))
+        columns = {column: [row[column] for row in rows] for column in schema.TABLES[name]}
+        self._write(Path(f"{name}.parquet"), _parquet(name, columns))
 
-    def write_part(self, name: str, number: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write rows as a part of a table that grows: a file of its own in the folder ``<name>.parquet``.
+    def write_part(self, name: str, number: int, columns: Mapping[str, Any]) -> None:
+        """Write columns as a part of a table that grows: a file of its own in the folder ``<name>.parquet``.
 
         Readers of Parquet take the folder for one table.
 
         Raises:
             CannotWrite: if it cannot be written.
         """
-        self._write(Path(f"{name}.parquet", f"part-{number:05d}.parquet"), _parquet(name, rows))
+        self._write(Path(f"{name}.parquet", f"part-{number:05d}.parquet"), _parquet(name, columns))
 
     def remove_unfinished(self) -> None:
         """Remove files that a process which was killed had begun to write; nobody else may be writing."""
@@ -206,9 +207,8 @@ class Journal:
             self._path.rmdir()
 
 
-def _parquet(name: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
-    columns = schema.TABLES[name]
-    frame = {column: pd.Series([row[column] for row in rows], dtype=dtype) for column, dtype in columns.items()}
+def _parquet(name: str, columns: Mapping[str, Any]) -> bytes:
+    frame = {column: pd.Series(columns[column], dtype=dtype) for column, dtype in schema.TABLES[name].items()}
     buffer = BytesIO()
     pd.DataFrame(frame).to_parquet(buffer, index=False)
     return buffer.getvalue()

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from time import perf_counter, process_time
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.batt.loader import Program, load_programs
 from harness.measure.sources import Sources, sources_of
 from harness.run.mode import Block, joined
 from harness.run.pool import WorkerPool
-from harness.run.reference import drawn_outputs, plan_spans
+from harness.run.reference import drawn_outputs, plan_spans, waiting
 from harness.run.screening import untraceable
 from harness.run.worker import (
     NOTHING_DRAWN,
@@ -92,8 +93,7 @@ class NativeMode:
                 refusal = self._engine.programs[int(pairs[k][0])].refusal
                 self._left[start + k] = refusal or REASONS[int(found.reason[k])]
         if self._left:
-            self._pool = WorkerPool(self._job, self._processes)
-            for outcomes in self._pool.check(Span(e, e + 1) for e in self._left):
+            for outcomes in self._reference_pool().check(Span(e, e + 1) for e in self._left):
                 yield [outcome.because(self._left[outcome.evaluation]) for outcome in outcomes]
 
     def _outcome(self, found: Evaluation, k: int, evaluation: int) -> Outcome:
@@ -107,9 +107,15 @@ class NativeMode:
 
     def restore(self, fell_back: Mapping[int, str]) -> None:
         """See ``Restorable``."""
-        self._left = dict(fell_back)
+        self._left.update(fell_back)
         if self._left:
+            self._reference_pool()
+
+    def _reference_pool(self) -> WorkerPool:
+        """Return the processes for what is left to the reference, which are made once."""
+        if self._pool is None:
             self._pool = WorkerPool(self._job, self._processes)
+        return self._pool
 
     def prepare(self, costs: Sequence[float], excluded: frozenset[int]) -> None:
         """See ``Mode``."""
@@ -126,33 +132,40 @@ class NativeMode:
         of the evaluation without.
         """
         parts: list[Sequence[ProgramTiming]] = []
+        spans: list[Span] = []
         spans_done: list[SpanTiming] = []
         positions = np.flatnonzero(np.isin(self._numbers, list(draw.evaluations)))
         drawn = self._numbers[positions].tolist()
-        timed: Evaluation | None = None
         fetched: Evaluation | None = None
         pairs = self._pairs[self._numbers]
-        nanoseconds = np.zeros(len(pairs), np.uint64)
-        start, cpu = perf_counter(), process_time()
-        for turn in range(passes):
-            found = self._engine.evaluate(pairs, timed=True, fallback=False)
-            assert found.nanoseconds is not None
-            nanoseconds += found.nanoseconds
-            if drawn and turn == draw.turn:
-                timed = found
-                fetched = self._engine.evaluate(self._pairs[drawn], outputs=True, timed=True, fallback=False)
+        found: list[Evaluation] = []
         if self._pool is not None and not self._excluded.issuperset(self._left):
             handled = frozenset(self._numbers.tolist()) | self._excluded
             spans = plan_spans(self._costs, handled, self._processes, passes, draw)
+        start, cpu = perf_counter(), process_time()
+        found += self._evaluate_passes(pairs, draw.turn + 1 if drawn else passes)
+        if drawn:
+            fetched = self._engine.evaluate(self._pairs[drawn], outputs=True, timed=True, fallback=False)
+            timed = found[-1]
+            found += self._evaluate_passes(pairs, passes - draw.turn - 1)
+        by_reference = perf_counter()
+        if self._pool is not None and spans:
             spans_done = self._pool.time(spans)
         wall = perf_counter() - start
         cpu = process_time() - cpu + sum(part.cpu_s for part in spans_done)
+        waited = [own.waiting_s for own in (*found, fetched) if own is not None]
+        if spans_done:
+            waited.append(waiting(spans_done, by_reference, self._processes))
+        nanoseconds = np.zeros(len(pairs), np.uint64)
+        for own in found:
+            assert own.nanoseconds is not None
+            nanoseconds += own.nanoseconds
         counts = np.bincount(pairs[:, 0]) * passes
         seconds = np.bincount(pairs[:, 0], weights=nanoseconds * 1e-9)
         parts.append([ProgramTiming(int(p), int(counts[p]), float(seconds[p])) for p in np.flatnonzero(counts)])
         parts += [part.timings for part in spans_done]
         outputs: list[KeptOutput] = []
-        if timed is not None and fetched is not None:
+        if fetched is not None:
             assert fetched.nanoseconds is not None
             each = zip(fetched.programs.tolist(), fetched.nanoseconds.tolist(), strict=True)
             parts += [[ProgramTiming(program, 1, own * 1e-9)] for program, own in each]
@@ -161,7 +174,18 @@ class NativeMode:
                 outputs.append(self._kept(fetched, k, evaluation) if same else KeptOutput(evaluation, "failed"))
         if self._pool is not None:
             outputs += drawn_outputs(self._pool, spans_done)
-        return Block(wall, joined(parts), cpu_s=cpu, outputs=tuple(outputs))
+        known = [own_s for own_s in waited if own_s is not None]
+        return Block(
+            wall,
+            joined(parts),
+            waiting_s=sum(known) if len(known) == len(waited) else None,
+            cpu_s=cpu,
+            outputs=tuple(outputs),
+        )
+
+    def _evaluate_passes(self, pairs: NDArray[np.int64], passes: int) -> list[Evaluation]:
+        """Evaluate pairs so many times, timed; the last that is returned is of the last pass."""
+        return [self._engine.evaluate(pairs, timed=True, fallback=False, passes=passes)] if passes else []
 
     def _kept(self, found: Evaluation, k: int, evaluation: int) -> KeptOutput:
         """Return what became of the k-th pair; one that is no longer handled counts as failed."""

@@ -78,8 +78,9 @@ class Past:
         Args:
             modes: those that run, in the order of being measured.
         """
-        if len(self.first) < len(modes):
-            return f"the first calls of {next(mode for mode in modes if mode not in self.first)}"
+        cold = [mode for mode in modes if mode not in self.first]
+        if cold:
+            return f"the first calls of {cold[0]}"
         counts = Counter(entry["mode"] for entry in self.blocks)
         open_ = [mode for mode in modes if not self.has_ended(mode)]
         if open_:
@@ -253,8 +254,7 @@ def restore_sampling(folder: RunFolder, past: Past) -> tuple[int, dict[str, Any]
         past.t_s = max(past.t_s, float(frame["t_s"].max()))
         if any(stale):
             frame.loc[stale, "block"] = pd.NA
-            rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-            folder.write_part(GPU_SAMPLES, number, [{str(key): value for key, value in row.items()} for row in rows])
+            folder.write_part(GPU_SAMPLES, number, {str(column): frame[column] for column in frame})
     try:
         summary: dict[str, Any] = json.loads((folder.path / GPU_SAMPLING).read_text())
     except (OSError, ValueError):

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from harness.batt.loader import Rejected, load_programs
-from harness.config import GPU_MODES, MODE_NAMES, Config, ConfigError, to_yaml
+from harness.config import ALL_DEVICE_MODES, GPU_MODES, ONE_DEVICE_MODES, Config, ConfigError, to_yaml
 from harness.dsl.table import ALL
 from harness.gpu.device import CudaUnavailable, DeviceError
 from harness.measure.diagnosis import diagnose, of_machine, overhead_shares
@@ -28,6 +28,8 @@ from harness.progress import progress
 from harness.run.accuracy import Accuracy
 from harness.run.budget import Budget
 from harness.run.device_tables import DeviceTables
+from harness.run.eager import EagerMode
+from harness.run.gpu import GpuMode
 from harness.run.identity import identity_of
 from harness.run.interrupts import Interrupts, OutOfTime
 from harness.run.journal import CannotWrite, DamagedJournal, Journal, RunFolder
@@ -36,6 +38,7 @@ from harness.run.mode import KnowsSources, Mode, Restorable
 from harness.run.modes import make_mode, unavailable
 from harness.run.native import NativeMode
 from harness.run.native_profile import Cost, Executions, count_native, profile_native
+from harness.run.one_device import OneDevice
 from harness.run.pool import WorkerPool, WorkersDied
 from harness.run.reference import ReferenceMode
 from harness.run.resume import (
@@ -154,10 +157,11 @@ def _begin(config: Config, prepared: Prepared, folder: RunFolder, budget: Budget
     session.warnings = list(past.state.get("warnings", ()))
     rows = past.state.get("modes", {})
     # What there was no time for is no longer skipped, for this session has a time budget of its own.
-    short = {name for name, row in rows.items() if row["status"] == "skipped" and identity["modes"][name]}
+    can_run = {name for name in config.measured_names if identity["modes"][ALL_DEVICE_MODES.get(name, name)]}
+    short = {name for name, row in rows.items() if row["status"] == "skipped" and name in can_run}
     session.mode_rows = {name: dict(row) for name, row in rows.items() if past.timed or name not in short}
     session.warn(*of_machine(environment))
-    running = [name for name in sorted(config.modes, key=MODE_NAMES.index) if identity["modes"][name]]
+    running = [name for name in config.measured_names if name in can_run and (name in config.modes or name in rows)]
     this = {
         "started": now(),
         "blocks": len(past.blocks),
@@ -304,7 +308,9 @@ def _measure(run: Session, prepared: Prepared) -> None:
     run.folder.write_table("programs", _program_rows(workload, rejected, frozenset()))
     measured: list[Measured] = []
     with ExitStack() as stack:
-        for name in sorted(config.modes, key=MODE_NAMES.index):
+        for name in config.measured_names:
+            if name in ALL_DEVICE_MODES:
+                continue  # comes with the mode that holds the devices
             reason = unavailable(name)
             workers = config.workers or usable_cpus()
             if reason is None:
@@ -316,6 +322,7 @@ def _measure(run: Session, prepared: Prepared) -> None:
                     stack.callback(mode.close)
                     measured.append(Measured(mode, workload, during=run.sampler.during))
                     workers = mode.workers
+                    measured += _on_one_device(run, mode, workload)
             if reason is not None:
                 workers = 0
                 if name in run.past.first:
@@ -360,6 +367,26 @@ def _measure(run: Session, prepared: Prepared) -> None:
                 _count_executions(run, workload, frozenset(excluded), modes)
                 _profile(run, job, frozenset(excluded), costs, modes if config.profile else [])
             run.finish("profiled")
+
+
+def _on_one_device(run: Session, mode: Mode, workload: Workload) -> list[Measured]:
+    """Return what times a GPU mode on one of its devices, where that is wanted and there are several.
+
+    Raises:
+        ResumeRefused: if an earlier session had several devices, and there is one now.
+    """
+    if mode.name not in ONE_DEVICE_MODES:
+        return []
+    assert isinstance(mode, GpuMode | EagerMode)
+    name, devices = ONE_DEVICE_MODES[mode.name], len(mode.machine.facts)
+    if not run.config.single_device or devices < 2:
+        if name in run.past.first:
+            raise ResumeRefused(f"{name} was measured before, and cannot run now: {mode.name} has one device only")
+        return []
+    one = OneDevice(mode)
+    if name not in run.mode_rows:
+        run.mode_rows[name] = _mode_row(name, None, one.workers)
+    return [Measured(one, workload, during=run.sampler.during)]
 
 
 def _mode_row(name: str, reason: str | None, workers: int) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Session:
 
     def write_modes(self) -> None:
         """Write what is known of each mode."""
-        rows = [self.mode_rows[name] for name in self.config.modes if name in self.mode_rows]
+        rows = [self.mode_rows[name] for name in self.config.measured_names if name in self.mode_rows]
         self.folder.write_table("modes", rows)
 
     def warn(self, *lines: str) -> None:

@@ -32,6 +32,7 @@ Status = Literal["ok", "failed", "timeout", "died"]
 IDLE = -1
 SLOT_FIELDS = 2  # evaluation, process id
 ERROR_LENGTH = 500  # characters of an error that are kept
+_MOST_GROUPS = 256  # of spans whose programs are kept in mind
 
 
 @dataclass(frozen=True)
@@ -172,13 +173,19 @@ class _Worker:
         self.sources = sources_of(programs)
         self.arguments = [job.workload.arguments(e) for e in range(len(job.workload.evaluations))]
         self.current, self.position = current, slot * SLOT_FIELDS
+        self._groups: dict[tuple[int, int, frozenset[int]], list[tuple[int, list[int]]]] = {}
         self.watchdog = Watchdog(job.timeout_s, current, self.position, beats, slot, own=__name__)
 
     def groups(self, span: Span) -> list[tuple[int, list[int]]]:
-        """Return (program, its evaluations) for each program of a span."""
-        kept = [e for e in range(span.start, span.stop) if e not in span.excluded]
-        by_program = groupby(kept, lambda evaluation: self.workload.evaluations[evaluation][0])
-        return [(program, list(evaluations)) for program, evaluations in by_program]
+        """Return (program, its evaluations) for each program of a span; once, for blocks have the same spans."""
+        key = (span.start, span.stop, span.excluded)
+        if key not in self._groups:
+            if len(self._groups) == _MOST_GROUPS:
+                self._groups.clear()
+            kept = [e for e in range(span.start, span.stop) if e not in span.excluded]
+            by_program = groupby(kept, lambda evaluation: self.workload.evaluations[evaluation][0])
+            self._groups[key] = [(program, list(evaluations)) for program, evaluations in by_program]
+        return self._groups[key]
 
     def rest(self) -> None:
         """Stop the watchdog, and announce that nothing is evaluated."""

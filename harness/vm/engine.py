@@ -31,6 +31,7 @@ REASONS = (*native.REASONS, "not compiled")
 """Why the machine did not handle an evaluation, by number."""
 
 NOT_COMPILED = len(native.REASONS)
+_PLANS = 2  # that are kept: of all that is evaluated again and again, and of some of it in between
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,13 @@ class Evaluation:
         reason: uint8 [pairs], a position in ``REASONS``: why the machine did not handle it; 0 where it did.
         equal: uint8 [pairs]: ``EQUAL`` or ``DIFFERENT`` from the sample's output; ``UNKNOWN`` for batts, and where
             there is none.
-        nanoseconds: uint64 [pairs], of the machine; of programs that share a unit, all of it; None unless asked for.
+        nanoseconds: uint64 [pairs], of the machine, over all passes; of programs that share a unit, all of it; None
+            unless asked for.
         fell_back: how many pairs the reference evaluated, by reason.
         engine_s: seconds in the machine.
         fallback_s: seconds in the reference.
         counters: as ``NativeEngine.counters``; None unless asked for.
+        waiting_s: as of ``native.Evaluated``.
     """
 
     programs: NDArray[np.int64]
@@ -105,6 +108,7 @@ class Evaluation:
     engine_s: float
     fallback_s: float
     counters: NDArray[np.uint64] | None
+    waiting_s: float | None
     _engine: Engine
     _evaluated: native.Evaluated
     _results: NDArray[np.int64]  # of each pair: its result in _evaluated, or -1
@@ -286,7 +290,7 @@ class Engine:
         self._pairs: list[tuple[tuple[Grid, Grid | None], ...]] = []  # of each sample's task
         self._packed: dict[Kind, NDArray[np.int64]] = {}  # the machine's number of each sample, or -1
         self._sizes: list[int] = []  # of each unit: how many programs
-        self._planned: _Plan | None = None  # the last one: the same pairs are often evaluated again
+        self._planned: list[_Plan] = []  # the last ones: the same pairs are often evaluated again
 
     def __enter__(self) -> Engine:
         """Return the engine, to be closed at the end of the block."""
@@ -372,7 +376,7 @@ class Engine:
     def clear_programs(self) -> None:
         """Forget all programs, and free their memory; numbers begin at 0 again. Samples stay."""
         self._machine.clear_units()
-        self.programs, self._sizes, self._planned = [], [], None
+        self.programs, self._sizes, self._planned = [], [], []
 
     def add_samples(
         self, samples: Sequence[Sample], pairs: Mapping[str, Sequence[tuple[Grid, Grid | None]]] | None = None
@@ -441,8 +445,14 @@ class Engine:
         Raises:
             IndexError: there is no such program or sample.
         """
-        if self._planned is not None and np.array_equal(self._planned.pairs, pairs):
-            return self._planned
+        for place, known in enumerate(self._planned):
+            if np.array_equal(known.pairs, pairs):
+                self._planned.insert(0, self._planned.pop(place))
+                return known
+        self._planned = [self._new_plan(pairs), *self._planned[: _PLANS - 1]]
+        return self._planned[0]
+
+    def _new_plan(self, pairs: NDArray[np.int64]) -> _Plan:
         for column, known, name in ((0, len(self.programs), "program"), (1, len(self.samples), "sample")):
             unknown = pairs[(pairs[:, column] < 0) | (pairs[:, column] >= known), column]
             if len(unknown):
@@ -465,7 +475,7 @@ class Engine:
         result[compiled] = first[inverse] + places[compiled]
         kept = pairs.copy()
         kept.flags.writeable = False  # evaluations share it
-        self._planned = _Plan(
+        return _Plan(
             kept,
             (keys // most).astype(np.uint32),
             (keys % most).astype(np.uint32),
@@ -475,7 +485,6 @@ class Engine:
             result,
             bool(np.array_equal(result, np.arange(int(first[-1]))) and np.array_equal(run, result)),
         )
-        return self._planned
 
     def evaluate(
         self,
@@ -485,6 +494,7 @@ class Engine:
         timed: bool = False,
         counted: bool = False,
         fallback: bool = True,
+        passes: int = 1,
     ) -> Evaluation:
         """Evaluate programs on samples.
 
@@ -494,6 +504,7 @@ class Engine:
             timed: whether to measure each evaluation.
             counted: whether to count operations; it takes some time.
             fallback: whether the reference evaluates what the machine does not handle.
+            passes: how often the machine evaluates them all; only that of the host can do it more than once in a call.
 
         Raises:
             KeyboardInterrupt: Ctrl-C ended it.
@@ -503,6 +514,7 @@ class Engine:
             pairs = np.indices((len(self.programs), len(self.samples))).reshape(2, -1).T
         wanted = np.asarray(pairs if isinstance(pairs, np.ndarray) else list(pairs), np.int64).reshape(-1, 2)
         plan = self._plan(wanted)
+        more: dict[str, Any] = {} if passes == 1 else {"passes": passes}
         start = perf_counter()
         evaluated = self._machine.evaluate(
             plan.units,
@@ -513,6 +525,7 @@ class Engine:
             outputs=outputs,
             timed=timed,
             counted=counted,
+            **more,
         )
         engine_s = perf_counter() - start
         status, reason, equal = evaluated.status, evaluated.reason, evaluated.equal
@@ -530,6 +543,7 @@ class Engine:
             engine_s=engine_s,
             fallback_s=0.0,
             counters=self._machine.counters() if counted else None,
+            waiting_s=evaluated.waiting_s,
             _engine=self,
             _evaluated=evaluated,
             _results=plan.result,

@@ -88,6 +88,8 @@ class _Job(ctypes.Structure):
         ("output_bytes", ctypes.c_uint64),
         ("retried", ctypes.c_uint64),
         ("arena_used", ctypes.c_uint64),
+        ("passes", ctypes.c_uint64),
+        ("waiting", ctypes.c_uint64),
     )
 
 
@@ -238,11 +240,13 @@ class Evaluated:
         status: uint8 per result: ``OK``, ``FAILED``, ``NOT_HANDLED`` or, after a cancellation, ``NOT_RUN``.
         reason: uint8 per result, a position in ``REASONS``.
         equal: uint8 per result: ``EQUAL``, ``DIFFERENT`` or ``UNKNOWN``.
-        nanoseconds: uint64 per pair; None unless asked for.
+        nanoseconds: uint64 per pair, over all passes; None unless asked for.
         outputs: all encoded outputs; empty unless asked for.
         positions: uint64 per result and one more: where its output begins in ``outputs``, and where it ends.
         retried: pairs that needed a larger arena.
         arena_used: bytes of the arena that the pair that needed most used.
+        waiting_s: seconds, summed over threads, that threads with nothing left to do waited for the last one at the end
+            of a pass; None where that is not known.
     """
 
     status: NDArray[np.uint8]
@@ -253,6 +257,7 @@ class Evaluated:
     positions: NDArray[np.uint64]
     retried: int
     arena_used: int
+    waiting_s: float | None = None
 
     def output(self, result: int) -> Any:
         """Return the tuple of a program's outputs; None where it has none."""
@@ -408,6 +413,7 @@ class NativeEngine:
         timed: bool = False,
         counted: bool = False,
         cancel: NDArray[np.int32] | None = None,
+        passes: int = 1,
     ) -> Evaluated:
         """Evaluate pairs of a unit and a sample.
 
@@ -422,6 +428,8 @@ class NativeEngine:
             timed: whether to measure each pair: by the processor's cycle counter, from the end of the one before.
             counted: whether to count; see ``counters``.
             cancel: int32 [1]; the evaluation ends soon after another thread has set it to 1.
+            passes: how often to evaluate them all, one pass after the other, with nothing in between. Times and
+                counters are of all passes, outputs of the last.
 
         Raises:
             NativeError: an argument is wrong, or memory is short.
@@ -452,14 +460,16 @@ class NativeEngine:
             threads=self.threads if threads is None else threads,
             want_outputs=outputs,
             want_counters=counted,
+            passes=passes,
         )
         self._run(job, cancel)
+        waiting_s = job.waiting * 1e-9 if timed else None
         buffer, positions = bytearray(job.output_bytes), np.zeros(results + 1, np.uint64)
         if outputs:
             begin = (ctypes.c_char * len(buffer)).from_buffer(buffer) if buffer else None
             check(self._library.vm_outputs(self._address, positions.ctypes.data, begin))
             del begin
-        return Evaluated(status, reason, equal, nanoseconds, buffer, positions, job.retried, job.arena_used)
+        return Evaluated(status, reason, equal, nanoseconds, buffer, positions, job.retried, job.arena_used, waiting_s)
 
     def _run(self, job: _Job, cancel: NDArray[np.int32]) -> None:
         """Evaluate in this thread. If it is the main one, signals end the evaluation until Python has handled them."""

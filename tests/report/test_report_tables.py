@@ -24,6 +24,7 @@ from harness.report.tables import (
     profiled_modes,
     program_table,
 )
+from harness.report.text import overhead_text
 
 EVALUATIONS = SAMPLES * len(PROGRAMS)
 
@@ -68,6 +69,11 @@ def test_mode_table_by_hand(hand_made):
     assert parallel["programs_compared"] == 2
     # Per block 1 - 4.5 / (2 x 2), 1 - 4.5 / (2 x 2.5), 1 - 4.5 / (2 x 4): the median is the second.
     assert parallel["overhead"] == pytest.approx(0.1)
+    assert math.isnan(parallel["waiting"])  # older runs do not tell
+    assert overhead_text(parallel) == "10.0%"
+    told = parallel.copy()
+    told["waiting"], told["harness_overhead"] = 0.08, 0.02
+    assert overhead_text(told) == "10.0% (harness 2.00%, waiting 8.00%)"
     assert (parallel["blocks"], parallel["evaluations_per_block"], parallel["workers"]) == (3, 10, 2)
 
 

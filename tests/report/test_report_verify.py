@@ -10,7 +10,7 @@ from pathlib import Path
 import gpu_runs
 import pandas as pd
 import pytest
-from gpu_runs import GPU, as_gpu_run, configure, do_run, edit
+from gpu_runs import GPU, ONE, as_gpu_run, configure, do_run, edit
 
 from harness.cli import main
 from harness.report import verify
@@ -135,6 +135,12 @@ LIES: dict[str, tuple[Change, dict[tuple[str, str], str], str, str]] = {
         "expected_devices",
         "more GPUs",
     ),
+    "parts of GPUs": (
+        lambda folder: edit(folder, "devices", name="Tesla T4 MIG 1g.5gb"),
+        of_gpu(expected_devices="fail"),
+        "expected_devices",
+        "T4 became Tesla T4 MIG 1g.5gb",
+    ),
     "one GPU idle": (
         gpu_runs.one_gpu_idle,
         of_gpu(device_executions="fail", gpu_utilization="fail"),
@@ -184,6 +190,42 @@ LIES: dict[str, tuple[Change, dict[tuple[str, str], str], str, str]] = {
         of_gpu(scaling_efficiency="fail"),
         "scaling_efficiency",
         "times as fast as one",
+    ),
+    "scaling by luck": (
+        gpu_runs.scaling_by_luck,
+        of_gpu(scaling_efficiency="fail"),
+        "scaling_efficiency",
+        "the lower end does not reach it",
+    ),
+    "all devices under the name of one": (
+        gpu_runs.all_devices_under_the_name_of_one,
+        {(ONE, "one_device"): "fail"} | of_gpu(scaling_efficiency="fail"),
+        "one_device",
+        "cuda:1 took part in blocks that are said to be of cuda:0 alone",
+    ),
+    "a launch on another device": (
+        gpu_runs.a_launch_on_another_device,
+        {(ONE, "one_device"): "fail"} | of_gpu(scaling_efficiency="fail"),
+        "one_device",
+        "in 2 launches",
+    ),
+    "other devices not recorded": (
+        gpu_runs.others_not_recorded,
+        {(ONE, "one_device"): "unproven"} | of_gpu(scaling_efficiency="unproven"),
+        "one_device",
+        "What cuda:1 did in these blocks was not recorded",
+    ),
+    "one device too slow": (
+        gpu_runs.one_device_is_slow,
+        {(ONE, "speedup_minimum"): "fail", (ONE, "speedup_target"): "fail", (ONE, "speedup_stretch"): "not reached"},
+        "speedup_minimum",
+        "It is not reached",
+    ),
+    "one device skipped": (
+        gpu_runs.one_device_skipped,
+        {(ONE, "ran"): "unproven"},
+        "ran",
+        "One device alone was to be timed, and was not: time budget",
     ),
     "skipped though expected": (gpu_runs.skipped, of_gpu(ran="fail"), "ran", "no CUDA device"),
     "skipped beside a GPU": (gpu_runs.unexpected_and_skipped, of_gpu(ran="unproven"), "ran", "machine has a GPU"),
@@ -236,6 +278,33 @@ def test_an_honest_run_passes(honest):
     assert overall(every) == "pass"
     assert require_pass(load_run(honest)).startswith("pass (")
     assert main(["verify", str(honest)]) == 0
+
+
+def test_an_honest_run_on_one_device_too_shows_how_it_scales(honest):
+    gpu_runs.with_one_device(honest)
+    every = found(honest)
+    assert not_passed(every) == {}
+    on_all = {check.check: check for check in every if check.mode == GPU}
+    alone = {check.check: check for check in every if check.mode == ONE}
+    assert {name for name, check in {**on_all, **alone}.items() if check.verdict == "skipped"} == {
+        *("speedup_target", "speedup_stretch"),  # the configuration has these for all devices only
+    }
+    assert (on_all["speedup_minimum"].threshold, alone["speedup_minimum"].threshold) == (1.5, 1.5)
+    assert "2 devices are 1.9" in on_all["scaling_efficiency"].meaning
+    assert 0.85 <= on_all["scaling_efficiency"].value < 0.95  # the lower end of the interval
+    configure(honest, speedup_minimum=2.0)
+    later = {(check.mode, check.check): check.threshold for check in found(honest)}
+    assert (later[GPU, "speedup_minimum"], later[ONE, "speedup_minimum"]) == (1.5, 2.0)
+    assert main(["verify", str(honest)]) == 0
+
+
+def test_one_device_is_held_to_what_all_are(honest):
+    gpu_runs.with_one_device(honest)
+    of_all = verify.GPU_CHECKS.keys() - {"expected_devices", "scaling_efficiency"}
+    assert verify.ONE_DEVICE_CHECKS.keys() == of_all | {"one_device"}
+    assert all(verify.ONE_DEVICE_CHECKS[name] is verify.GPU_CHECKS[name] for name in of_all)
+    edit(honest, "opcodes", ONE, executions=0)
+    assert {check for mode, check in bad(honest) if mode == ONE} == {"device_executions", "device_share"}
 
 
 @pytest.mark.parametrize("lie", LIES)
@@ -300,14 +369,24 @@ def _always_passes(_: object) -> Judged:
     return Judged("pass", None, None, "Whatever it is, it is fine.")
 
 
-REGISTRIES = {"RUN_CHECKS": verify.RUN_CHECKS, "CPU_CHECKS": verify.CPU_CHECKS, "GPU_CHECKS": verify.GPU_CHECKS}
+REGISTRIES = {
+    **{"RUN_CHECKS": verify.RUN_CHECKS, "CPU_CHECKS": verify.CPU_CHECKS, "GPU_CHECKS": verify.GPU_CHECKS},
+    "ONE_DEVICE_CHECKS": verify.ONE_DEVICE_CHECKS,
+}
+OF_BOTH = verify.ONE_DEVICE_CHECKS.keys() & verify.GPU_CHECKS.keys() - {"ran", *verify.SPEED_CHECKS}
 
 
 @pytest.mark.parametrize(
-    ("registry", "check"), [(registry, check) for registry, known in REGISTRIES.items() for check in known]
+    ("registry", "check"),
+    [
+        (registry, check)
+        for registry, known in REGISTRIES.items()
+        for check in known
+        if registry != "ONE_DEVICE_CHECKS" or check not in OF_BOTH  # the very functions that GPU_CHECKS has
+    ],
 )
 def test_a_check_that_always_passes_would_break_the_table_of_lies(honest_run, tmp_path, monkeypatch, registry, check):
-    mode_of = {"RUN_CHECKS": "run", "CPU_CHECKS": "native_cpu", "GPU_CHECKS": GPU}
+    mode_of = {"RUN_CHECKS": "run", "CPU_CHECKS": "native_cpu", "GPU_CHECKS": GPU, "ONE_DEVICE_CHECKS": ONE}
     key = (mode_of[registry], check)
     lies = [lie for lie, (_, expected, _, _) in LIES.items() if key in expected]
     assert lies, f"no lie is told by {key} alone or with others"

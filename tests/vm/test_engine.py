@@ -301,20 +301,56 @@ def long_evaluation(engine: Engine, programs: dict[str, Program]) -> None:
     engine.add_samples([SAMPLE] * 40)
 
 
+def executions(found: Evaluation) -> list[int]:
+    assert found.counters is not None
+    return found.counters[:, 0].tolist()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_passes_follow_one_another(programs: dict[str, Program], threads: int) -> None:
+    with Engine(threads=threads) as engine:
+        engine.add_samples([SAMPLE] * 20)
+        engine.add_programs([programs[name] for name in ("solve_good", "solve_fails", "solve_untraceable")])
+        once = engine.evaluate(outputs=True, counted=True, timed=True)
+        found = engine.evaluate(outputs=True, counted=True, timed=True, passes=5)
+        check(engine, found)
+        assert found.outputs() == once.outputs()
+        assert sum(executions(once)) > 0
+        assert executions(found) == [5 * count for count in executions(once)]
+        assert found.nanoseconds is not None
+        assert found.waiting_s is not None
+        assert found.waiting_s >= 0
+        assert threads > 1 or found.waiting_s == 0  # nobody to wait for
+        assert found.engine_s * threads > 1e-9 * float(found.nanoseconds.sum()) + found.waiting_s
+        assert engine.evaluate().waiting_s is None  # nobody looked at the clock
+        with pytest.raises(native.NativeError, match="less than once"):
+            engine.evaluate(passes=0)
+
+
+def test_a_thread_that_has_nothing_to_do_waits(programs: dict[str, Program]) -> None:
+    with Engine(threads=4, limits=Limits(fuel=10**12)) as engine:
+        engine.add_samples([SAMPLE])
+        engine.add_programs([programs["solve_long"]])
+        found = engine.evaluate(timed=True, passes=2)  # of a single pair
+        assert found.nanoseconds is not None
+        assert found.waiting_s == pytest.approx(3e-9 * float(found.nanoseconds[0]), rel=0.05)
+
+
+@pytest.mark.parametrize("passes", [1, 4])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGALRM, signal.SIGTERM])
 def test_a_signal_handler_is_called_and_the_evaluation_goes_on(
-    engine: Engine, programs: dict[str, Program], number: signal.Signals
+    engine: Engine, programs: dict[str, Program], number: signal.Signals, passes: int
 ) -> None:
     long_evaluation(engine, programs)
-    pairs = [(k % 2, k) for k in range(len(engine.samples))]
-    alone = engine.evaluate(pairs, outputs=True)
+    pairs = [(k % 2, k) for k in range(len(engine.samples) // passes)]
+    alone = engine.evaluate(pairs, outputs=True, counted=True)
     ended, called = [], []
     before = signal.signal(number, lambda *_: called.append(len(ended)))
     timers = [threading.Timer(0.1 * k, lambda: os.kill(os.getpid(), number)) for k in (1, 2, 3)]
     try:
         for timer in timers:
             timer.start()
-        found = engine.evaluate(pairs, outputs=True, timed=True)
+        found = engine.evaluate(pairs, outputs=True, timed=True, counted=True, passes=passes)
         ended.append(found)
         for timer in timers:
             timer.join()
@@ -325,6 +361,9 @@ def test_a_signal_handler_is_called_and_the_evaluation_goes_on(
     assert (found.equal == alone.equal).all()
     assert found.nanoseconds is not None
     assert (found.nanoseconds > 0).all()
+    whole = [passes * count for count in executions(alone)]
+    # What a signal ended is counted again, and so is the first attempt of what needs a larger arena.
+    assert all(counted >= count for counted, count in zip(executions(found), whole, strict=True))
 
 
 def test_what_a_signal_handler_raises_ends_an_evaluation(engine: Engine, programs: dict[str, Program]) -> None:

@@ -185,7 +185,7 @@ struct Job {
     const u64* first_result;  // of each pair: where the results of its unit's programs begin
     u64 results;              // how many there are
     u8 *status, *reason, *equal;  // of each result
-    u64* nanoseconds;             // of each pair; may be null
+    u64* nanoseconds;             // of each pair, over all passes; zeros, or null
     int* cancel;                  // set it to end the evaluation; may be null
     u64 arena_bytes, most_arena_bytes, most_output_bytes;
     i64 fuel;  // of each pair
@@ -193,6 +193,8 @@ struct Job {
     u32 want_outputs, want_counters;  // whether
     u32 flags;  // of JobFlag
     u64 output_bytes, retried, arena_used;  // put in: size of all outputs; pairs run again with a larger arena; most of it used
+    u64 passes;   // how often to evaluate all pairs, one pass after the other; put in: how many are left
+    u64 waiting;  // put in, if there is `nanoseconds`: those that threads with nothing left to take waited for others, summed
 };
 
 enum JobFlag : u32 {
@@ -209,15 +211,16 @@ struct Output {
 struct Worker {
     explicit Worker(u64 arena_bytes) : small(arena_bytes) {}
 
+    // Forget the last pass.
+    void begin_pass() { outputs.clear(); }
+
     // Forget the last evaluation.
     void begin(u32 most_registers) {
         if (registers.size() < most_registers) registers.resize(most_registers);
-        outputs.clear();
         std::fill(counters.begin(), counters.end(), Counter{0, 0, 0});
         retried = arena_used = 0;
         error = nullptr;
     }
-
 
     Memory small;
     std::unique_ptr<Memory> large;
@@ -225,6 +228,7 @@ struct Worker {
     std::vector<u8> outputs;
     std::vector<Counter> counters = std::vector<Counter>(COUNTERS, Counter{0, 0, 0});
     u64 retried = 0, arena_used = 0;
+    u64 ended = 0;  // when there was nothing left to take, in cycles
     std::exception_ptr error;
 };
 
@@ -245,27 +249,13 @@ public:
 
     // Evaluate a job that has been checked, or what is left of it. `signals` end it early; may be null.
     void evaluate(Job& job, const Signals* signals) {
-        const bool resumed = job.flags & RESUMED;
-        const u32 threads = static_cast<u32>(std::max<u64>(1, std::min<u64>(job.threads, job.pairs)));
-        if (!resumed) {
-            outputs.assign(job.want_outputs ? job.results : 0, Output{0, 0, 0});
-            std::fill(job.status, job.status + job.results, static_cast<u8>(NOT_RUN));
-            std::fill(job.reason, job.reason + job.results, static_cast<u8>(R_NONE));
-            std::fill(job.equal, job.equal + job.results, static_cast<u8>(UNKNOWN));
-        }
-        if (workers.size() < threads) workers.resize(threads);
-        for (u32 k = 0; k < threads; k++) {
-            auto& worker = workers[k];
-            if (!worker || worker->small.size() != size_of_memory(job.arena_bytes)) {
-                worker.reset();
-                worker = std::make_unique<Worker>(job.arena_bytes);
-            }
-            if (!resumed) worker->begin(most_registers);
-        }
-        Shares shares(job.pairs, threads);
         const Run run{job, signals, job.nanoseconds ? clock.nanoseconds_per_cycle() : 0};
-        pool.get().run(threads, [&](u32 number) { work(run, shares, number); });
-        gather(job, threads);
+        bool resumed = job.flags & RESUMED;
+        const u32 threads = begin(job, resumed);
+        do {
+            pass(run, job, threads, resumed);
+            resumed = false;
+        } while (!is_ended(run) && --job.passes);
     }
 
 private:
@@ -275,6 +265,50 @@ private:
         const Signals* signals;
         double nanoseconds_per_cycle;
     };
+
+    // Have workers for a job, and return how many.
+    u32 begin(Job& job, bool resumed) {
+        const u32 threads = static_cast<u32>(std::max<u64>(1, std::min<u64>(job.threads, job.pairs)));
+        if (workers.size() < threads) workers.resize(threads);
+        for (u32 k = 0; k < threads; k++) {
+            auto& worker = workers[k];
+            if (!worker || worker->small.size() != size_of_memory(job.arena_bytes)) {
+                worker.reset();
+                worker = std::make_unique<Worker>(job.arena_bytes);
+            }
+            if (!resumed) worker->begin(most_registers);
+        }
+        if (!resumed) job.waiting = 0;
+        return threads;
+    }
+
+    // Evaluate all pairs once, or those that are left of a pass that signals ended.
+    void pass(const Run& run, Job& job, u32 threads, bool resumed) {
+        if (!resumed) {
+            outputs.assign(job.want_outputs ? job.results : 0, Output{0, 0, 0});
+            std::fill(job.status, job.status + job.results, static_cast<u8>(NOT_RUN));
+            std::fill(job.reason, job.reason + job.results, static_cast<u8>(R_NONE));
+            std::fill(job.equal, job.equal + job.results, static_cast<u8>(UNKNOWN));
+            for (u32 k = 0; k < threads; k++) workers[k]->begin_pass();
+        }
+        Shares shares(job.pairs, threads);
+        const u64 began = VM_CYCLES();
+        for (u32 k = 0; k < threads; k++) workers[k]->ended = began;  // one that does not come waits from the start
+        pool.get().run(threads, [&](u32 number) {
+            work(run, shares, number, resumed);
+            workers[number]->ended = VM_CYCLES();
+        });
+        job.waiting += static_cast<u64>(static_cast<double>(waited(job, threads, began)) * run.nanoseconds_per_cycle);
+        gather(job, threads);
+    }
+
+    // The cycles, summed over threads, in which one had nothing left to take and another was still at work.
+    u64 waited(const Job& job, u32 threads, u64 began) const {
+        u64 last = began, sum = 0;
+        for (u32 k = 0; k < threads; k++) last = std::max(last, workers[k]->ended);
+        for (u32 k = 0; k < threads; k++) sum += last - workers[k]->ended;
+        return sum + (std::max(job.threads, threads) - threads) * (last - began);
+    }
 
     // Put together what the threads have.
     void gather(Job& job, u32 threads) {
@@ -296,7 +330,7 @@ private:
         for (const Output& output : outputs) job.output_bytes += output.size;
     }
 
-    void work(const Run& run, Shares& shares, u32 number) noexcept {
+    void work(const Run& run, Shares& shares, u32 number, bool resumed) noexcept {
         const Job& job = run.job;
         Worker& worker = *workers[number];
         u64 first = 0, end = 0, since = VM_CYCLES();
@@ -304,12 +338,12 @@ private:
             while (shares.take(number, first, end)) {
                 for (u64 pair = first; pair < end; pair++) {
                     if (is_ended(run)) return;
-                    if (job.flags & RESUMED && is_done(job, pair)) continue;
+                    if (resumed && is_done(job, pair)) continue;
                     fetch_ahead(job, pair);
                     if (!evaluate_pair(job, worker, number, pair)) return;
                     if (!job.nanoseconds) continue;
                     const u64 now = VM_CYCLES();
-                    job.nanoseconds[pair] = static_cast<u64>(static_cast<double>(now - since) * run.nanoseconds_per_cycle);
+                    job.nanoseconds[pair] += static_cast<u64>(static_cast<double>(now - since) * run.nanoseconds_per_cycle);
                     since = now;
                 }
             }
