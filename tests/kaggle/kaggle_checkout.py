@@ -1,4 +1,4 @@
-"""A copy of the checkout as the tests of the way to Kaggle use it, its build, and commands in processes of their own."""
+"""A copy of the checkout, as the tests of the way to Kaggle use it; its build; commands in processes of their own."""
 
 from __future__ import annotations
 
