@@ -9,12 +9,18 @@ import pytest
 from evaluating import HERE, compiled, load, write_programs
 
 from harness.batt.loader import Program
-from harness.compiler import Untraceable, compile_unit, trace
+from harness.compiler import Untraceable, compile_unit, time_limit, trace
 
 MARK = "# ! "
 COMPILE_LATE = {"solve_too_many_instructions", "solve_reduced"}
 PROGRAMS = [program for program in load("untraceable.py") if program.name not in COMPILE_LATE]
 LINES = (HERE / "untraceable.py").read_text().splitlines()
+
+
+@pytest.fixture(autouse=True)
+def plenty_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy machine find what is wrong with a program, before it counts as one without end."""
+    monkeypatch.setattr(time_limit, "MOST_SECONDS", 300.0)
 
 
 @cache

@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import copy_checkout, try_build
+from kaggle_checkout import copy_checkout, try_build
 
 from harness.kaggle import contents
 from harness.kaggle.__main__ import main

@@ -12,8 +12,8 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
-from conftest import Checkout, process
 from image import execute, image_packages, make_image
+from kaggle_checkout import Checkout, process
 from kaggle_stub import Fault, Stub
 from papermill.exceptions import PapermillExecutionError
 

@@ -8,7 +8,7 @@ import signal
 import time
 
 import pytest
-from conftest import process
+from kaggle_checkout import process
 from kaggle_stub import TOKEN, Dataset, Fault
 
 from harness.kaggle.build import dataset_folder
