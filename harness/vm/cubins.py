@@ -11,6 +11,7 @@ import ctypes
 import hashlib
 import importlib.util
 import re
+import struct
 import sys
 import tempfile
 import time
@@ -32,6 +33,9 @@ COUNTING = "EXECUTIONS"
 
 OPTIONS = ("-std=c++17", "--device-as-default-execution-space", "--diag-suppress=177")
 _KERNELS = "kernels.cu"
+_ELF = struct.Struct(
+    "<32xQQ6xHHHH2x"
+)  # where the tables of an ELF file begin, the size of an entry, how many there are
 _INCLUDE = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
 _GUARDED = re.compile(r"^#if VM_LANES > 1 && !defined\(__CUDACC__\)\n.*?^#endif\n", re.MULTILINE | re.DOTALL)
 
@@ -132,7 +136,7 @@ def compile_for(capability: tuple[int, int], counting: str = COUNTING) -> Compil
     try:
         nvrtc.compileProgram(program, options)
         log = str(nvrtc.getProgramLog(program))
-        cubin = bytes(nvrtc.getCUBIN(program))
+        cubin = whole(bytes(nvrtc.getCUBIN(program)))
     except nvrtc.NVRTCError as error:
         raise CubinError(f"NVRTC refused the kernels: {error}\n{nvrtc.getProgramLog(program)[:4000]}") from error
     finally:
@@ -144,6 +148,21 @@ def compile_for(capability: tuple[int, int], counting: str = COUNTING) -> Compil
         raise CubinError("NVRTC did not say what vm_evaluate needs, of which --ptxas-options=-v should make it tell")
     functions = tuple(_resources(log))
     return Compiled(cubin, int(used[1]), int(used[2] or 0), functions, time.perf_counter() - start)
+
+
+def whole(cubin: bytes) -> bytes:
+    """Return a cubin with the last byte, a 0 of its tables, that CuPy takes for the end of a string and drops.
+
+    Raises:
+        CubinError: more than that is missing.
+    """
+    if len(cubin) < _ELF.size or not cubin.startswith(b"\x7fELF"):
+        raise CubinError("NVRTC made no ELF file")
+    programs, sections, program_size, program_count, section_size, section_count = _ELF.unpack_from(cubin)
+    end = max(programs + program_size * program_count, sections + section_size * section_count)
+    if end - len(cubin) > 1:
+        raise CubinError(f"the cubin ends after {len(cubin)} bytes, and should have {end}")
+    return cubin.ljust(end, b"\0")
 
 
 def _resources(log: str) -> Iterator[Resources]:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from harness.vm import native
 from harness.vm.cuda_driver import Block, CupyDriver, Driver
 from harness.vm.cuda_layout import (
+    ALIGNMENT,
     BATCH,
     LOAD,
     SAMPLE,
@@ -173,7 +174,7 @@ class CudaEngine:
     def usage(self) -> DeviceUsage:
         """Return what the device did since the last call."""
         used, self._usage = self._usage, DeviceUsage()
-        bits = int(np.bitwise_count(self._bits).sum())
+        bits = int.from_bytes(self._bits.tobytes(), "little").bit_count()
         self._bits[:] = 0
         return DeviceUsage(used.launches, used.kernel_s, used.bytes_to_device, used.bytes_from_device, bits)
 
@@ -325,7 +326,7 @@ class CudaEngine:
         chosen, kept = np.arange(items, dtype=np.uint32), []
         lengths, counts = np.diff(begin.astype(np.int64)), np.diff(first.astype(np.int64))
         for times, more in _ROOM:
-            needed = -(-(lengths[chosen] * times + more * (counts[chosen] + 1)) // 16) * 16
+            needed = -(-(lengths[chosen] * times + more * (counts[chosen] + 1)) // ALIGNMENT) * ALIGNMENT
             region = np.concatenate([[0], np.cumsum(needed)]).astype(np.uint64)
             arena = self._driver.allocate(int(region[-1]))
             kept.append(arena)
@@ -473,6 +474,7 @@ class _Evaluation:
         self._units, self._samples = engine._copy_units(), self._copy_sample_records()
         most_registers = max((own.registers for own in engine._units), default=1)
         self._registers_each = max(most_registers, 1)
+        self._most_arena = max(limits.most_arena_bytes // ALIGNMENT * ALIGNMENT, ALIGNMENT)  # they lie side by side
         self._status = self._driver.allocate(3 * results)  # and reason, and equality
         self._nanoseconds = self._driver.allocate(8 * self._count) if timed else None
         self._pieces: list[tuple[NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint64]]] = []
@@ -499,9 +501,17 @@ class _Evaluation:
         arena = self._first_arena
         while len(again) and not self._cancelled():
             self._retried += len(again) if arena == self._first_arena else 0
-            arena = min(arena * 8, self._limits.most_arena_bytes)
-            again = self._try_again(again, arena, arena == self._limits.most_arena_bytes)
+            before = len(again), arena, self._slot_outputs()
+            arena = min(arena * 8, self._most_arena)
+            again = self._try_again(again, arena, arena == self._most_arena)
+            if before == (len(again), arena, self._slot_outputs()):  # with all memory that there is, to no avail
+                raise DeviceOutOfMemory(f"{len(again)} pairs have outputs for which the device has no room")
         return self._fetch()
+
+    def _slot_outputs(self) -> int:
+        """How many bytes there are for the outputs of pairs that are tried again."""
+        block = self._engine._slots[0].outputs
+        return block.size if block is not None else 0
 
     def _cancelled(self) -> bool:
         return self._cancel is not None and bool(self._cancel[0])
@@ -531,7 +541,7 @@ class _Evaluation:
                 slot = self._engine._slots[number % len(self._engine._slots)]
                 end = min(first + chunk, self._count)
                 self._copy_pairs(slot, first, end)
-                last = self._first_arena >= self._limits.most_arena_bytes
+                last = self._first_arena >= self._most_arena
                 launch = partial(self._launch, lanes=lanes, workers=workers, arena=self._first_arena, last=last)
                 running.append(launch(slot, first, end, None))
             while running:
@@ -568,8 +578,8 @@ class _Evaluation:
     def _arena_for(self, workers: int) -> int:
         """Return the bytes of each arena that the free memory allows for."""
         each = int(self._driver.free_bytes() * _SHARE) // workers - VALUE_BYTES * self._registers_each
-        most = min(_MOST_FIRST_ARENA, self._limits.arena_bytes, self._limits.most_arena_bytes)
-        return max(min(each, most) // 16 * 16, min(_LEAST_ARENA, most // 16 * 16))
+        most = min(_MOST_FIRST_ARENA, self._limits.arena_bytes, self._most_arena) // ALIGNMENT * ALIGNMENT
+        return max(min(each // ALIGNMENT * ALIGNMENT, most), min(_LEAST_ARENA, most))
 
     def _copy_pairs(self, slot: _Slot, first: int, end: int) -> None:
         """Have pairs in the device's memory before what the slot's stream is given next."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.vm import build
 from harness.vm.cuda_driver import Block
+from harness.vm.cuda_layout import BATCH, LOAD
 from harness.vm.device_facts import DeviceError, DeviceFacts, DeviceOutOfMemory
 
 KERNELS = {"vm_load": 0, "EXECUTIONS": 1, "EVERYTHING": 2, "NOTHING": 3}  # of vm_evaluate, by what it counts
@@ -38,6 +39,23 @@ def library() -> ctypes.CDLL:
     loaded.vm_message.restype = ctypes.c_char_p
     loaded.vm_launch.argtypes = (ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p)
     return loaded
+
+
+def check_alignment(kernel: str, parameters: int) -> None:
+    """Look whether what a kernel is given lies where a GPU can read it, which is more particular than the host."""
+    names = LOAD if kernel == "vm_load" else BATCH
+    own = dict(zip(names, np.ctypeslib.as_array((ctypes.c_uint64 * len(names)).from_address(parameters)), strict=True))
+    assert parameters % 8 == 0
+    if kernel == "vm_load":
+        assert not any(own[name] % 16 for name in ("arena", "values")), own
+        assert not any(own[name] % 8 for name in ("begin", "first", "region", "refused_count")), own
+        return
+    aligned = ("units", "samples", "inputs", "first_result", "nanoseconds", "next", "again_count", "output_end")
+    assert not any(own[name] % 8 for name in (*aligned, "output_at", "output_size", "counters", "arena_used")), own
+    assert not any(own[name] % 16 for name in ("arenas", "arena_bytes", "registers")), own
+    assert not any(
+        own[name] % 4 for name in ("chosen", "unit_of", "sample_of", "cancel", "again", "multiprocessors")
+    ), own
 
 
 class EmulatedDriver:
@@ -101,6 +119,7 @@ class EmulatedDriver:
             if self.before_launch is not None:
                 self.before_launch(number)
         self.launches.append((kernel, warps))
+        check_alignment(kernel, parameters)
         if library().vm_launch(KERNELS.get(kernel, KERNELS[counting]), warps, parameters):
             raise DeviceError(library().vm_message().decode())
 

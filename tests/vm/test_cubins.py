@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 
 import pytest
 
@@ -23,6 +24,7 @@ def test_nvrtc_compiles_the_kernels(capability):
         f"in vm_evaluate, {max(own.spill_stores for own in hot.values())} at most in the interpreter"
     )
     assert made.cubin[:4] == b"\x7fELF"
+    assert cubins.whole(made.cubin) == made.cubin  # its last byte, too
     assert b"vm_evaluate" in made.cubin
     assert b"vm_load" in made.cubin
     assert made.registers <= 128  # so that a multiprocessor holds 16 warps
@@ -44,6 +46,17 @@ def test_a_cubin_is_for_its_source_and_for_later_minor_numbers(tmp_path, monkeyp
     assert cubins.find((10, 0)) is None
     monkeypatch.setattr(cubins, "digest", lambda: "another")
     assert cubins.find((9, 0)) is None
+
+
+def test_the_byte_that_cupy_drops_is_put_back():
+    header = struct.pack("<4s28xQQ6xHHHH2x", b"\x7fELF", 64 + 3 * 64, 64, 56, 2, 64, 3)
+    entire = header + bytes(3 * 64 + 2 * 56)
+    assert len(header) == 64
+    assert cubins.whole(entire) == cubins.whole(entire[:-1]) == entire
+    with pytest.raises(cubins.CubinError, match=f"{len(entire) - 2} bytes, and should have {len(entire)}"):
+        cubins.whole(entire[:-2])
+    with pytest.raises(cubins.CubinError, match="no ELF"):
+        cubins.whole(b"")
 
 
 def test_the_source_is_whole():

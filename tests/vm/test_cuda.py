@@ -221,6 +221,32 @@ def test_samples_that_take_much_more_room_than_their_bytes_are_kept():
     assert [found.output(k) for k in range(3)] == [(GRID,), (far_apart,), (nested,)]
 
 
+def test_outputs_that_no_memory_has_room_for_are_an_error_and_do_not_go_round_for_ever():
+    machine = CudaEngine(driver=EmulatedDriver(warps=4, memory=4 << 20))
+    data = encode(((1,) * 30,) * 30)
+    machine.add_samples(data, np.array([0, len(data)], np.uint64), 1, np.array([False]))
+    many = ((1,) * (2 * (4 << 20) // len(data)), ())  # the same register, often
+    unit_of(machine, (OPERATION["rot90"].number, 1, 0), (CONTROL["end"].number,), results=many)
+    one, place = np.zeros(1, np.uint32), np.zeros(1, np.uint64)
+    few = Limits(arena_bytes=1 << 15, most_arena_bytes=1 << 16)
+    assert machine.evaluate(one, one, place, 1, limits=few).status.tolist() == [0]
+    with pytest.raises(DeviceOutOfMemory, match="1 pairs have outputs for which the device has no room"):
+        machine.evaluate(one, one, place, 1, limits=few, outputs=True)
+
+
+def test_arenas_are_aligned_whatever_the_limits_are(monkeypatch, programs, samples, host):
+    """A GPU refuses to read 8 bytes from an address that is no multiple of 8; the host does not."""
+    monkeypatch.setattr(cuda, "_LEAST_ARENA", 1024)
+    found, _ = host
+    with on_device() as engine:
+        engine.limits = Limits(arena_bytes=1029, most_arena_bytes=(1 << 12) + 5)
+        pairs = fill(engine, programs, samples)
+        mine = engine.evaluate(pairs, fallback=False)
+        too_little = mine.reason == 1
+        assert 0 < too_little.sum() < len(pairs) / 2
+        assert (mine.equal == found.equal)[~too_little].all()
+
+
 def test_lanes_are_1_or_32():
     with pytest.raises(ValueError, match="lanes is 1, 32 or None, not 8"):
         CudaEngine(driver=EmulatedDriver(), lanes=8)
