@@ -29,7 +29,10 @@ CAPABILITIES = ((6, 0), (7, 5), (8, 9), (9, 0))
 """What is compiled ahead: P100, T4, L4, H100 and H200."""
 
 COUNTING = "EXECUTIONS"
-"""What kernels that were compiled ahead count."""
+"""What kernels count that are always compiled ahead."""
+
+COUNTINGS = (COUNTING, "NOTHING", "EVERYTHING")
+"""What kernels may count; the others serve to measure what counting costs, and to profile."""
 
 OPTIONS = ("-std=c++17", "--device-as-default-execution-space", "--diag-suppress=177")
 _KERNELS = "kernels.cu"
@@ -101,21 +104,22 @@ def source() -> str:
 
 
 @cache
-def digest() -> str:
+def digest(counting: str = COUNTING) -> str:
     """Return by which name cubins of the source as it is go."""
-    return hashlib.sha256("\0".join([source(), *OPTIONS, COUNTING]).encode()).hexdigest()[:12]
+    return hashlib.sha256("\0".join([source(), *OPTIONS, counting]).encode()).hexdigest()[:12]
 
 
-def path_for(capability: tuple[int, int]) -> Path:
+def path_for(capability: tuple[int, int], counting: str = COUNTING) -> Path:
     """Return where the cubin for a compute capability is, or would be."""
-    return FOLDER / f"vm-{digest()}-sm_{capability[0]}{capability[1]}.cubin"
+    return FOLDER / f"vm-{digest(counting)}-sm_{capability[0]}{capability[1]}.cubin"
 
 
-def find(capability: tuple[int, int]) -> Path | None:
+def find(capability: tuple[int, int], counting: str = COUNTING) -> Path | None:
     """Return the best cubin for a device; None if there is none for the source as it is."""
     major, minor = capability
-    fitting = [own for own in CAPABILITIES if own[0] == major and own[1] <= minor and path_for(own).is_file()]
-    return path_for(max(fitting)) if fitting else None
+    earlier = [own for own in CAPABILITIES if own[0] == major and own[1] <= minor]
+    fitting = [own for own in earlier if path_for(own, counting).is_file()]
+    return path_for(max(fitting), counting) if fitting else None
 
 
 def compile_for(capability: tuple[int, int], counting: str = COUNTING) -> Compiled:
@@ -193,23 +197,23 @@ def _nvrtc() -> Any:
     return nvrtc
 
 
-def make(capability: tuple[int, int]) -> str:
+def make(capability: tuple[int, int], counting: str = COUNTING) -> str:
     """Compile the kernels for a compute capability, unless they are there; return what there is to say of it.
 
     Raises:
         CubinError: they cannot be compiled.
     """
-    path = path_for(capability)
+    path = path_for(capability, counting)
     if path.is_file():
         return f"{path.name}: up to date"
-    made = compile_for(capability)
+    made = compile_for(capability, counting)
     FOLDER.mkdir(exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=FOLDER, delete=False) as file:
         file.write(made.cubin)
     Path(file.name).replace(path)
     spills = sum(own.spill_stores for own in made.functions)
     return (
-        f"{path.name}: {len(made.cubin)} bytes in {made.seconds:.0f} s; {made.registers} registers, "
+        f"{path.name} ({counting}): {len(made.cubin)} bytes in {made.seconds:.0f} s; {made.registers} registers, "
         f"{made.shared_bytes} bytes of shared memory, {spills} bytes spilled in all of {len(made.functions)} functions"
     )
 
@@ -219,18 +223,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m harness.vm.cubins", description=(__doc__ or "").partition("\n")[0])
     names = {f"sm_{major}{minor}": (major, minor) for major, minor in CAPABILITIES}
     parser.add_argument("capability", nargs="*", choices=[[], *names], help="which ones; by default all")
+    parser.add_argument(
+        "--counting", nargs="+", choices=COUNTINGS, default=[COUNTING], help=f"what they count (default: {COUNTING})"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time (default: 2)")
     options = parser.parse_args(arguments)
-    wanted = [names[name] for name in options.capability or names]
+    wanted = [(names[name], counting) for name in options.capability or names for counting in options.counting]
     try:
         with ProcessPoolExecutor(max(1, options.jobs)) as pool:
-            for line in pool.map(make, wanted):
+            for line in pool.map(make, *zip(*wanted, strict=True)):
                 print(line, flush=True)
     except CubinError as error:
         print(f"harness.vm.cubins: {error}", file=sys.stderr)
         return 1
     for old in FOLDER.glob("vm-*.cubin"):
-        if digest() not in old.name:
+        if not any(digest(counting) in old.name for counting in COUNTINGS):
             old.unlink()
     return 0
 

@@ -201,7 +201,7 @@ class CupyDriver:
             return
         start = time.perf_counter()
         with self._errors():
-            cubin = cubins.find(self._capability) if counting == cubins.COUNTING and self._blocks is None else None
+            cubin = cubins.find(self._capability, counting) if self._blocks is None else None
             if cubin is not None:
                 module = self._cupy.RawModule(path=str(cubin))
             else:
