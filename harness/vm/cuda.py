@@ -43,7 +43,8 @@ WARP = 32
 
 _LIMITS = Limits()
 _UNCOUNTED, _ALWAYS, _PROFILED = "NOTHING", "EXECUTIONS", "EVERYTHING"  # what kernels count, as kernels.cu names it
-_CHUNK = 1 << 18  # pairs of a launch at most
+_CHUNK = 1 << 18  # pairs of a launch at most, unless there are more threads
+_EACH = 4  # pairs of each thread at least, where each thread evaluates a pair
 _FEW_OUTPUTS = 1 << 15  # pairs of a launch whose outputs are wanted
 _LEAST_ARENA, _MOST_FIRST_ARENA = 16 << 10, 256 << 10
 _SHARE = 0.4  # of the free memory that the arenas of a launch may take
@@ -522,12 +523,22 @@ class _Evaluation:
         """How many lanes evaluate a pair: all of a warp where there are few pairs."""
         if self._engine._lanes is not None:
             return self._engine._lanes
-        return 1 if count >= 4 * WARP * self._engine._warps else WARP
+        return 1 if count >= self._many() else WARP
+
+    def _many(self) -> int:
+        """How many pairs are enough for single threads."""
+        return _EACH * WARP * self._engine._warps
+
+    def _chunk(self, lanes: int) -> int:
+        """How many pairs a launch takes: with a lane a pair no fewer than are enough for that."""
+        if self._outputs:
+            return _FEW_OUTPUTS
+        return _CHUNK if lanes == WARP else max(_CHUNK, -(-self._count // max(self._count // self._many(), 1)))
 
     def _first_tries(self) -> NDArray[np.uint32]:
         """Evaluate all pairs once, in chunks on two streams; return those that have to be tried again."""
-        chunk = _FEW_OUTPUTS if self._outputs else _CHUNK
-        lanes = self._lanes(min(self._count, chunk))
+        lanes = self._lanes(min(self._count, _FEW_OUTPUTS) if self._outputs else self._count)
+        chunk = self._chunk(lanes)
         workers = self._workers(lanes)
         self._first_arena = self._arena_for(workers * (2 if self._count > chunk else 1))
         again: list[NDArray[np.uint32]] = []

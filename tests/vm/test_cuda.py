@@ -114,6 +114,33 @@ def test_chunks_on_two_streams_keep_the_order(monkeypatch, programs, samples, ho
             assert [mine.output(k) for k in range(len(pairs))] == expected[::-1]
 
 
+def test_large_batches_take_a_lane_a_pair_however_many_threads_there_are(monkeypatch, programs, samples, host):
+    monkeypatch.setattr(cuda, "_CHUNK", 50)  # less than the threads of one warp want
+    found, _ = host
+    driver = EmulatedDriver(warps=1)
+    with on_device(driver) as engine:
+        pairs = fill(engine, programs, samples)
+        enough = 4 * 32
+        assert len(pairs) > enough
+        assert (engine.evaluate(pairs).equal == found.equal).all()
+        assert driver.lanes == [1] * (len(pairs) // enough)
+        driver.lanes.clear()
+        engine.evaluate(pairs[: enough - 1])
+        assert driver.lanes == [32] * 3
+
+
+@pytest.mark.parametrize("poison", [0x00, 0x01, 0xFF])
+def test_what_was_in_the_memory_before_does_not_matter(programs, samples, host, poison):
+    found, outputs = host
+    driver = EmulatedDriver()
+    driver.poison = poison
+    with on_device(driver) as engine:
+        pairs = fill(engine, programs, samples)
+        mine = engine.evaluate(pairs, outputs=True, fallback=False)
+        assert (mine.status == found.status).all()
+        assert [mine.output(k) for k in range(len(pairs))] == outputs
+
+
 @pytest.mark.parametrize("lanes", [1, 32])
 def test_pairs_without_room_are_tried_again(monkeypatch, programs, samples, host, lanes):
     monkeypatch.setattr(cuda, "_MOST_FIRST_ARENA", 1024)
