@@ -71,3 +71,14 @@ def test_what_nvrtc_refuses_is_told(monkeypatch):
     monkeypatch.setattr(cubins, "source", lambda: "this is no program")
     with pytest.raises(cubins.CubinError, match="NVRTC refused"):
         cubins.compile_for((7, 5))
+
+
+def test_what_cannot_be_compiled_keeps_no_other_from_being_made(tmp_path, monkeypatch, capsys):
+    """As sm_60 by CUDA 13."""
+    monkeypatch.setattr(cubins, "FOLDER", tmp_path)
+    cubins.path_for((7, 5)).write_bytes(b"")
+    monkeypatch.setattr(cubins, "source", lambda: "this is no program")
+    assert cubins.main(["sm_60", "sm_75"]) == 1
+    printed = capsys.readouterr()
+    assert "NVRTC refused" in printed.err
+    assert f"{cubins.path_for((7, 5)).name}: up to date" in printed.out
