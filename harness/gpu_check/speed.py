@@ -107,8 +107,13 @@ def _curve(
         batch = _tiled(engine, pairs, size)
         equal = int((machine.evaluate(*batch).equal == EQUAL).sum())
         machine.usage()
-        seconds, times = _median(setting, lambda batch=batch: machine.evaluate(*batch))  # type: ignore[misc]
-        kernel = machine.usage().kernel_s / (times + 1)
+        kernels: list[float] = []
+
+        def work(batch: Any = batch, kernels: list[float] = kernels) -> None:
+            machine.evaluate(*batch)
+            kernels.append(machine.usage().kernel_s)
+
+        seconds, times = _median(setting, work)
         rate = size / seconds
         row = {
             "lanes": lanes,
@@ -116,7 +121,7 @@ def _curve(
             "repetitions": times,
             "equal": equal,
             "evaluations_per_s": rate,
-            "kernel_evaluations_per_s": size / kernel,
+            "kernel_evaluations_per_s": size / median(kernels[1:]),
         }
         setting.say(
             f"{size:>9} evaluations, {lanes or 'chosen'} lanes: {row['evaluations_per_s']:,.0f}/s, in the kernel "

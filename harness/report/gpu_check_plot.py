@@ -33,7 +33,7 @@ def _draw(axes: Axes, result: Mapping[str, Any]) -> list[float]:
     """Draw all lines; return the rates on them."""
     rates: list[float] = []
     for i, (name, rows) in enumerate(_curves(result).items()):
-        colour, marker = SERIES[i][0], MARKERS[i]
+        colour, marker = SERIES[i + 1][0], MARKERS[i]  # the first is that of sequential
         sizes = [own["evaluations"] for own in rows]
         for key, label, style in (("evaluations_per_s", "", "-"), ("kernel_evaluations_per_s", ", kernel only", "--")):
             found = [own[key] for own in rows]
