@@ -89,7 +89,7 @@ def plot(path: Path) -> str:
     try:
         from harness.report.gpu_check_plot import write_plot  # noqa: PLC0415  # needs matplotlib, which may be missing
     except ImportError as error:
-        return f"not drawn, for there is no {error.name}: python -m harness.gpu_check --plot {path}"
+        return f"not drawn, for want of {error.name or error}: python -m harness.gpu_check --plot {path}"
     return f"drawn: {write_plot(path)}"
 
 

@@ -587,8 +587,9 @@ class _Evaluation:
         return self._engine._warps * (WARP // lanes)
 
     def _arena_for(self, workers: int) -> int:
-        """Return the bytes of each arena that the free memory allows for."""
-        each = int(self._driver.free_bytes() * _SHARE) // workers - VALUE_BYTES * self._registers_each
+        """Return the bytes of each arena that the memory allows for which is free, or holds arenas now."""
+        held = sum(own.size for slot in self._engine._slots for own in (slot.arenas, slot.registers) if own is not None)
+        each = int((self._driver.free_bytes() + held) * _SHARE) // workers - VALUE_BYTES * self._registers_each
         most = min(_MOST_FIRST_ARENA, self._limits.arena_bytes, self._most_arena) // ALIGNMENT * ALIGNMENT
         return max(min(each // ALIGNMENT * ALIGNMENT, most), min(_LEAST_ARENA, most))
 
@@ -624,17 +625,16 @@ class _Evaluation:
         warps = workers if lanes == WARP else -(-workers // WARP)
         warps = -(-warps // 4) * 4  # whole blocks, so that each worker has an arena
         workers = warps * (WARP // lanes)
-        slot.arenas = self._at_least(slot.arenas, workers * arena)
-        slot.registers = self._at_least(slot.registers, workers * VALUE_BYTES * self._registers_each)
-        slot.again = self._at_least(slot.again, 4 * count)
+        arenas = self._room(slot, "arenas", workers * arena)
+        registers = self._room(slot, "registers", workers * VALUE_BYTES * self._registers_each)
+        again = self._room(slot, "again", 4 * count)
         asked = None
         if chosen is not None:
             asked = engine._upload(chosen)
         capacity, places = 0, 0
         if self._outputs:
             capacity = self._output_capacity(slot, count, chosen is not None)
-            slot.places = self._at_least(slot.places, 16 * self._results)
-            places = slot.places.address
+            places = self._room(slot, "places", 16 * self._results).address
             driver.fill(places + 8 * self._results, 0, 8 * self._results, slot.stream)
         driver.fill(slot.state.address, 0, slot.state.size, slot.stream)
         units, samples, results = self._pairs.blocks
@@ -655,13 +655,13 @@ class _Evaluation:
             equal=status + 2 * self._results,
             nanoseconds=self._nanoseconds.address + 8 * first if self._nanoseconds is not None else 0,
             next=slot.state.address + _NEXT,
-            arenas=slot.arenas.address,
+            arenas=arenas.address,
             arena_bytes=arena,
-            registers=slot.registers.address,
+            registers=registers.address,
             registers_each=self._registers_each,
             fuel=self._limits.fuel,
             cancel=engine._cancel.address,
-            again=slot.again.address,
+            again=again.address,
             again_count=slot.state.address + _AGAIN,
             last_try=last,
             outputs=slot.outputs.address if slot.outputs is not None and self._outputs else 0,
@@ -686,9 +686,15 @@ class _Evaluation:
         slot.kept += [asked, state]
         return _Launch(slot, first, end, chosen, begun, ended, state, capacity)
 
-    def _at_least(self, block: Block | None, size: int) -> Block:
-        """Return memory of that size, the old one if it is large enough."""
-        return block if block is not None and block.size >= size else self._driver.allocate(aligned(size))
+    def _room(self, slot: _Slot, name: str, size: int) -> Block:
+        """Return memory of that size of a slot, what it has if that is large enough; else that is given back first."""
+        block: Block | None = getattr(slot, name)
+        if block is None or block.size < size:
+            block = None
+            setattr(slot, name, None)
+            block = self._driver.allocate(aligned(size))
+            setattr(slot, name, block)
+        return block
 
     def _output_capacity(self, slot: _Slot, count: int, more: bool) -> int:
         """Have room for outputs; return how many bytes. The second time they were more than usual."""
@@ -696,8 +702,7 @@ class _Evaluation:
         if more:
             wanted = max(wanted, 8 * (slot.outputs.size if slot.outputs else 0), self._limits.most_output_bytes)
         size = min(wanted, max(int(self._driver.free_bytes() * _SHARE), 1 << 20))
-        slot.outputs = self._at_least(slot.outputs, size)
-        return slot.outputs.size
+        return self._room(slot, "outputs", size).size
 
     # Results
 

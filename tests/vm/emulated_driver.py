@@ -69,6 +69,7 @@ class EmulatedDriver:
     Attributes:
         launches: (kernel, warps) of each launch.
         lanes: how many evaluated a pair in each launch of ``vm_evaluate``.
+        arenas: the bytes of each arena in each of these launches.
         poison: what is in each byte of memory that was not written yet.
         fail_at: the launch of ``vm_evaluate``, counted from 0, that raises DeviceError; None for none.
     """
@@ -78,6 +79,7 @@ class EmulatedDriver:
         self._blocks: dict[int, np.ndarray] = {}
         self.launches: list[tuple[str, int]] = []
         self.lanes: list[int] = []
+        self.arenas: list[int] = []
         self.poison = 0xA5
         self.prepared: list[str] = []
         self.fail_at: int | None = None
@@ -131,6 +133,7 @@ class EmulatedDriver:
         given = check_alignment(kernel, parameters)
         if kernel == "vm_evaluate":
             self.lanes.append(int(given["lanes"]))
+            self.arenas.append(int(given["arena_bytes"]))
         if library().vm_launch(KERNELS.get(kernel, KERNELS[counting]), warps, parameters):
             raise DeviceError(library().vm_message().decode())
 

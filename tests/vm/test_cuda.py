@@ -170,6 +170,19 @@ def test_a_device_with_little_memory_does_it_with_fewer_warps(programs, samples,
         engine.evaluate(fill(engine, programs, samples))
 
 
+def test_arenas_are_no_smaller_in_later_evaluations(programs, samples):
+    driver = EmulatedDriver(memory=3 << 20)
+    with on_device(driver) as engine:
+        pairs = fill(engine, programs, samples)[:40]
+        engine.evaluate(pairs)
+        first = driver.arenas[0]
+        assert (16 << 10) < first < (256 << 10)  # as the memory allows
+        driver.arenas.clear()
+        for _ in range(3):
+            engine.evaluate(pairs)
+        assert min(driver.arenas) > 0.9 * first
+
+
 def test_batts_with_many_programs_in_a_unit(samples):
     batts = load_programs(["harness.batt.gpu_operations"])[0][:1]
     few = samples[:6]
