@@ -15,7 +15,7 @@ VM_INLINE u64 eight_of(i32 colour) { return LOW_BITS * static_cast<u8>(colour); 
 // A GPU reads and writes words where they begin at a multiple of their size only, and its compiler, which cannot know
 // that, goes byte by byte. So there, and in its emulation, whole aligned words are read and shifted; what is written is no
 // byte more than it should be, since other lanes may write beside it.
-#if VM_LANES > 1
+#if VM_ALIGNED_WORDS
 VM_INLINE u64 address_of(const void* at) { return reinterpret_cast<u64>(at); }
 
 template <class T>
@@ -25,7 +25,7 @@ VM_INLINE void put_aligned(i8* at, u64 x) {
 }
 
 // The aligned word at an address. Of its bytes some may be beyond what the caller may read; no word lies on two pages.
-VM_WHOLE_WORD u64 aligned_word(u64 address) {
+VM_INLINE u64 aligned_word(u64 address) {
     u64 x;
     memcpy(&x, __builtin_assume_aligned(reinterpret_cast<const void*>(address), sizeof(u64)), sizeof(u64));
     return x;
@@ -191,7 +191,7 @@ VM_INLINE u64 spread(u64 bits) {
 
 // Copy a row of n bytes; quicker than memcpy for as few as these are. They do not overlap.
 VM_INLINE void copy_bytes(i8* to, const i8* from, u64 n) {
-    if (VM_LANES > 1) return copy_memory(to, from, n);
+    if (VM_ALIGNED_WORDS) return copy_memory(to, from, n);
     if (n < EIGHT) return store_eight(to, static_cast<u32>(n), load_eight(from, static_cast<u32>(n)));
     for (u64 k = 0; k + EIGHT < n; k += EIGHT) store_eight(to + k, EIGHT, load_eight(from + k, EIGHT));
     store_eight(to + (n - EIGHT), EIGHT, load_eight(from + (n - EIGHT), EIGHT));  // some of it once more

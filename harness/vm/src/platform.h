@@ -32,19 +32,17 @@
 #define VM_FN_STATIC static inline
 #endif
 
-// A function that reads whole words of which the caller wants a part, and may have no more: no sanitizer should mind.
-#ifdef __CUDACC__
-#define VM_WHOLE_WORD VM_INLINE
-#elif defined(__clang__)
-#define VM_WHOLE_WORD __attribute__((no_sanitize("address", "thread"))) VM_INLINE
-#else
-#define VM_WHOLE_WORD __attribute__((no_sanitize_address, no_sanitize_thread)) VM_INLINE
-#endif
-
 #ifdef __CUDACC__
 #define VM_LANES 32
 #elif !defined(VM_LANES)
 #define VM_LANES 1
+#endif
+
+// Whether memory is copied and compared as CUDA does it (bytes.h). Sanitizers, which know bytes, get the host's way.
+#if VM_LANES > 1 && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define VM_ALIGNED_WORDS 1
+#else
+#define VM_ALIGNED_WORDS 0
 #endif
 
 namespace vm {
