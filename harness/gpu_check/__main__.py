@@ -94,7 +94,7 @@ def plot(path: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; return the exit status: 1 for a difference or a regression, 2 without a device."""
+    """Run from the command line; return the exit status: 1 for a difference or a regression, 2 if no device works."""
     own = _parser().parse_args(arguments)
     data = own.data or (str(CARRIED) if CARRIED.is_dir() else DATA)
     if own.carry:
@@ -115,13 +115,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     file = _File(own.out)
     try:
         result = check(options, make, save=file.write, earlier=file.read)
-    except CudaUnavailable as error:
-        print(f"gpu-check: {error}", file=sys.stderr)
-        return 2
-    except DeviceError as error:
+    except (CudaUnavailable, DeviceError) as error:
         there = f"; what was measured before is in {file.path}" if file.path else ""
-        print(f"gpu-check: the device failed: {error}{there}", file=sys.stderr)
-        return 1
+        print(f"gpu-check: {error}{there}", file=sys.stderr)
+        return 2
     assert file.path is not None
     print(describe(result))
     print(f"written to {file.path}")

@@ -36,9 +36,7 @@ COUNTINGS = (COUNTING, "NOTHING", "EVERYTHING")
 
 OPTIONS = ("-std=c++17", "--device-as-default-execution-space", "--diag-suppress=177")
 _KERNELS = "kernels.cu"
-_ELF = struct.Struct(
-    "<32xQQ6xHHHH2x"
-)  # where the tables of an ELF file begin, the size of an entry, how many there are
+_ELF = struct.Struct("<32xQQ6xHHHH2x")  # where an ELF file's tables begin; sizes and numbers of their entries
 _INCLUDE = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
 _GUARDED = re.compile(r"^#if VM_LANES > 1 && !defined\(__CUDACC__\)\n.*?^#endif\n", re.MULTILINE | re.DOTALL)
 
@@ -183,8 +181,8 @@ def _nvrtc() -> Any:
     """Return CuPy's interface to NVRTC, of which a wheel of NVIDIA's brings the library, or CUDA's toolkit."""
     wheel = importlib.util.find_spec("nvidia")
     for folder in [] if wheel is None else wheel.submodule_search_locations or []:
-        for place in ("cuda_nvrtc/lib", "cu*/lib"):  # of CUDA 12's wheels, of later ones'
-            for library in sorted(Path(folder).glob(f"{place}/libnvrtc.so*")):
+        for place in ("cuda_nvrtc", "cu[0-9]*"):  # of CUDA 12's wheel, and of later ones
+            for library in sorted(Path(folder).glob(f"{place}/lib/libnvrtc.so*")):
                 ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
     try:
         from cupy_backends.cuda.libs import nvrtc  # noqa: PLC0415  # not every machine has it
