@@ -186,6 +186,14 @@ def test_without_a_device_it_says_why(capsys, data):
     assert "CUDA" in capsys.readouterr().err
 
 
+def test_a_device_that_fails_is_told(capsys, data, monkeypatch):
+    failing = EmulatedDriver()
+    failing.fail_at = 0
+    monkeypatch.setattr("harness.gpu_check.__main__.CupyDriver", lambda number, blocks: failing)
+    assert main(["--data", str(data), "--quick"]) == 2
+    assert capsys.readouterr().err == "gpu-check: it was told to fail\n"
+
+
 def test_numpy_is_all_that_it_imports():
     code = f"""
 import sys

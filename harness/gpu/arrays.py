@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.gpu.device import CudaUnavailable, DeviceError, DeviceOutOfMemory
+from harness.gpu.device import CudaUnavailable
 from harness.gpu.devices import device_numbers
-from harness.vm.cuda_driver import cupy_module
+from harness.vm.cuda_driver import cupy_module, device_errors
 
 
 class ArrayDevice(Protocol):
@@ -44,16 +44,10 @@ class CupyDevice:
         self.weight = int(self._device.attributes["MultiProcessorCount"])
 
     def _guarded(self, action: Callable[[], Any]) -> Any:
-        cuda = self._cupy.cuda
-        try:
-            with self._device:
-                found = action()
-                cuda.get_current_stream().synchronize()
-                return found
-        except cuda.memory.OutOfMemoryError as error:
-            raise DeviceOutOfMemory(str(error)) from error
-        except (cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError) as error:
-            raise DeviceError(str(error)) from error
+        with device_errors(self._cupy, self.name), self._device:
+            found = action()
+            self._cupy.cuda.get_current_stream().synchronize()
+            return found
 
     def put(self, array: NDArray[Any]) -> Any:
         """See ``ArrayDevice``."""

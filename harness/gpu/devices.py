@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from harness.gpu.device import CudaUnavailable, DeviceMachine
+from harness.gpu.device import CudaUnavailable, DeviceError, DeviceMachine
 from harness.vm import native
 from harness.vm.cuda import CudaEngine
 from harness.vm.cuda_driver import device_count
@@ -45,9 +45,11 @@ def open_devices() -> list[DeviceMachine]:
     try:
         for number in numbers:
             opened.append(CudaEngine(number))
-    except BaseException:
+    except BaseException as error:
         for machine in opened:
             machine.close()
+        if isinstance(error, DeviceError):  # busy, say, or without memory
+            raise CudaUnavailable(f"a CUDA device cannot be used: {error}") from error
         raise
     return opened
 

@@ -7,13 +7,17 @@ the same major number. NVRTC compiles it without a GPU or a driver.
 from __future__ import annotations
 
 import argparse
+import atexit
 import ctypes
 import hashlib
 import importlib.util
+import os
 import re
+import shutil
 import struct
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +26,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.atomic import write_atomic
 from harness.vm.build import SOURCES
 
 FOLDER = Path(__file__).parent / "_cubins"
@@ -37,6 +42,7 @@ COUNTINGS = (COUNTING, "NOTHING", "EVERYTHING")
 OPTIONS = ("-std=c++17", "--device-as-default-execution-space", "--diag-suppress=177")
 _KERNELS = "kernels.cu"
 _ELF = struct.Struct("<32xQQ6xHHHH2x")  # where an ELF file's tables begin; sizes and numbers of their entries
+_COMPILING = threading.Lock()
 _INCLUDE = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
 _GUARDED = re.compile(r"^#if VM_LANES > 1 && !defined\(__CUDACC__\)\n.*?^#endif\n", re.MULTILINE | re.DOTALL)
 
@@ -120,29 +126,60 @@ def find(capability: tuple[int, int], counting: str = COUNTING) -> Path | None:
     return path_for(max(fitting), counting) if fitting else None
 
 
+def obtain(capability: tuple[int, int], counting: str = COUNTING, blocks: int | None = None) -> tuple[Path, float]:
+    """Find a cubin for a device, or compile it and keep it: in ``$CUPY_CACHE_DIR``, CuPy's folder for such.
+
+    Args:
+        capability: of the device.
+        counting: what its kernels are to count.
+        blocks: the least number of them that a multiprocessor is to hold; None for that of kernels.cu.
+
+    Returns:
+        Where it is, and the seconds that compiling it took; 0 if it was there.
+
+    Raises:
+        CubinError: it cannot be compiled.
+    """
+    ahead = find(capability, counting) if blocks is None else None
+    if ahead is not None:
+        return ahead, 0.0
+    major, minor = capability
+    name = f"vm-{digest()}-sm_{major}{minor}-{counting}{'' if blocks is None else f'-{blocks}'}.cubin"
+    with _COMPILING:  # devices of a kind wait for the first one's
+        for folder in (_cache(), _temporary()):
+            if (folder / name).is_file():
+                return folder / name, 0.0
+        start = time.perf_counter()
+        cubin, _ = _compile(capability, counting, [] if blocks is None else [f"-DVM_BLOCKS={blocks}"])
+        seconds = time.perf_counter() - start
+        try:
+            _cache().mkdir(parents=True, exist_ok=True)
+            write_atomic(_cache() / name, cubin)
+            return _cache() / name, seconds
+        except OSError:  # then it is kept for this process
+            write_atomic(_temporary() / name, cubin)
+            return _temporary() / name, seconds
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("CUPY_CACHE_DIR") or os.path.expanduser("~/.cupy/kernel_cache"))  # noqa: PTH111  # as CuPy
+
+
+@cache
+def _temporary() -> Path:
+    folder = tempfile.mkdtemp(prefix="harness-cubins-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
 def compile_for(capability: tuple[int, int], counting: str = COUNTING) -> Compiled:
-    """Compile the kernels with NVRTC; about a minute.
+    """Compile the kernels with NVRTC, and say what they need; about a minute.
 
     Raises:
         CubinError: there is no NVRTC, or it refuses.
     """
-    nvrtc = _nvrtc()
     start = time.perf_counter()
-    program = nvrtc.createProgram(source(), _KERNELS, [], [])
-    options = [
-        *OPTIONS,
-        f"-DVM_COUNTING={counting}",
-        f"--gpu-architecture=sm_{capability[0]}{capability[1]}",
-        "--ptxas-options=-v",
-    ]
-    try:
-        nvrtc.compileProgram(program, options)
-        log = str(nvrtc.getProgramLog(program))
-        cubin = whole(bytes(nvrtc.getCUBIN(program)))
-    except nvrtc.NVRTCError as error:
-        raise CubinError(f"NVRTC refused the kernels: {error}\n{nvrtc.getProgramLog(program)[:4000]}") from error
-    finally:
-        nvrtc.destroyProgram(program)
+    cubin, log = _compile(capability, counting, ["--ptxas-options=-v"])
     used = re.search(
         r"Compiling entry function 'vm_evaluate'.*?Used (\d+) registers(?:.*?(\d+) bytes smem)?", log, re.DOTALL
     )
@@ -165,6 +202,20 @@ def whole(cubin: bytes) -> bytes:
     if end - len(cubin) > 1:
         raise CubinError(f"the cubin ends after {len(cubin)} bytes, and should have {end}")
     return cubin.ljust(end, b"\0")
+
+
+def _compile(capability: tuple[int, int], counting: str, more: Sequence[str]) -> tuple[bytes, str]:
+    """Return a cubin, and what NVRTC said."""
+    nvrtc = _nvrtc()
+    program = nvrtc.createProgram(source(), _KERNELS, [], [])
+    architecture = f"--gpu-architecture=sm_{capability[0]}{capability[1]}"
+    try:
+        nvrtc.compileProgram(program, [*OPTIONS, f"-DVM_COUNTING={counting}", architecture, *more])
+        return whole(bytes(nvrtc.getCUBIN(program))), str(nvrtc.getProgramLog(program))
+    except nvrtc.NVRTCError as error:
+        raise CubinError(f"NVRTC refused the kernels: {error}\n{nvrtc.getProgramLog(program)[:4000]}") from error
+    finally:
+        nvrtc.destroyProgram(program)
 
 
 def _resources(log: str) -> Iterator[Resources]:
@@ -191,7 +242,7 @@ def _nvrtc() -> Any:
     except Exception as error:  # what fails depends on what is missing
         raise CubinError(
             f"NVRTC cannot be used ({type(error).__name__}: {error}); install CuPy and the NVRTC of the same CUDA "
-            "version, e.g.: pip install cupy-cuda12x nvidia-cuda-nvrtc-cu12"
+            "version, e.g.: pip install cupy-cuda12x nvidia-cuda-nvrtc-cu12, or cupy-cuda13x nvidia-cuda-nvrtc"
         ) from error
     return nvrtc
 
@@ -207,9 +258,7 @@ def make(capability: tuple[int, int], counting: str = COUNTING) -> str:
         return f"{path.name}: up to date"
     made = compile_for(capability, counting)
     FOLDER.mkdir(exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=FOLDER, delete=False) as file:
-        file.write(made.cubin)
-    Path(file.name).replace(path)
+    write_atomic(path, made.cubin)
     spills = sum(own.spill_stores for own in made.functions)
     return (
         f"{path.name} ({counting}): {len(made.cubin)} bytes in {made.seconds:.0f} s; {made.registers} registers, "

@@ -6,8 +6,8 @@ a stream and return at once; what they read or write has to stay until the strea
 
 from __future__ import annotations
 
+import ctypes
 import importlib
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -24,7 +24,8 @@ THREADS = 128
 """Of a block: ``VM_BLOCK`` of kernels.cu."""
 
 _TO_DEVICE, _TO_HOST = 1, 2  # kinds of copies, as CUDA numbers them
-_LOST = ("cudaErrorDevicesUnavailable", "cudaErrorDeviceUninitialized", "cudaErrorNoDevice", "CUDA_ERROR_NO_DEVICE")
+_OUT_OF_MEMORY, _NOT_READY = 2, 600  # what CUDA answers, the runtime and the driver alike
+_LOST = (46, 100, 201)  # devices unavailable; no device; the context is gone
 
 
 @dataclass
@@ -135,6 +136,28 @@ def device_count() -> int:
     return count
 
 
+@contextmanager
+def device_errors(cupy: Any, device: str) -> Iterator[None]:
+    """Turn CuPy's errors of a device into ours.
+
+    Args:
+        cupy: CuPy.
+        device: e.g. ``cuda:0``, to say of which it is.
+
+    Raises:
+        DeviceOutOfMemory: the device, or pinned memory, is out of memory.
+        DeviceLost: the device is gone.
+        DeviceError: it failed otherwise.
+    """
+    try:
+        yield
+    except cupy.cuda.memory.OutOfMemoryError as error:
+        raise DeviceOutOfMemory(f"{device}: {error}") from error
+    except (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError) as error:
+        kind = DeviceOutOfMemory if error.status == _OUT_OF_MEMORY else DeviceError
+        raise (DeviceLost if error.status in _LOST else kind)(f"{device}: {error}") from error
+
+
 class CupyDriver:
     """A CUDA device by CuPy."""
 
@@ -165,22 +188,13 @@ class CupyDriver:
         self._memory = int(properties["totalGlobalMem"])
         name = properties["name"]
         self._name = name.decode() if isinstance(name, bytes) else str(name)
-        self._uuid = _uuid_text(properties.get("uuid", b""))
+        self._uuid = _uuid(number)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         """Make the device the thread's current one, and turn CuPy's errors into ours."""
-        cupy = self._cupy
-        try:
-            with self._device:
-                yield
-        except cupy.cuda.memory.OutOfMemoryError as error:
-            raise DeviceOutOfMemory(f"cuda:{self._number}: {error}") from error
-        except (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError) as error:
-            text = f"cuda:{self._number}: {error}"
-            if "OutOfMemory" in text or "OUT_OF_MEMORY" in text or "MemoryAllocation" in text:
-                raise DeviceOutOfMemory(text) from error
-            raise (DeviceLost if any(name in text for name in _LOST) else DeviceError)(text) from error
+        with device_errors(self._cupy, f"cuda:{self._number}"), self._device:
+            yield
 
     def facts(self) -> DeviceFacts:
         """See ``Driver``."""
@@ -196,35 +210,29 @@ class CupyDriver:
         )
 
     def prepare(self, counting: str) -> None:
-        """See ``Driver``; a cubin is preferred to compiling."""
+        """See ``Driver``.
+
+        CuPy loads a cubin, but does not compile: it wants CUDA's headers, which these kernels do without, and gives
+        NVRTC an option of ours once more, which NVRTC before 12.9 refuses.
+
+        Raises:
+            CudaUnavailable: there is no cubin for the device, and none can be compiled.
+            DeviceError: the device refuses it.
+        """
         if ("vm_evaluate", counting) in self._kernels:
             return
-        start = time.perf_counter()
+        try:
+            path, seconds = cubins.obtain(self._capability, counting, self._blocks)
+        except cubins.CubinError as error:
+            raise CudaUnavailable(
+                f"cuda:{self._number}: {str(error)[:2000]}; or make cubins on another machine "
+                "(python -m harness.vm.cubins)"
+            ) from error
+        self._compile_s += seconds
         with self._errors():
-            cubin = cubins.find(self._capability, counting) if self._blocks is None else None
-            if cubin is not None:
-                module = self._cupy.RawModule(path=str(cubin))
-            else:
-                options = [*cubins.OPTIONS, f"-DVM_COUNTING={counting}"]
-                if self._blocks is not None:
-                    options.append(f"-DVM_BLOCKS={self._blocks}")
-                module = self._cupy.RawModule(code=cubins.source(), options=tuple(options), backend="nvrtc")
-            try:
-                for name in ("vm_load", "vm_evaluate"):
-                    function = module.get_function(name)
-                    _ = function.kernel  # compiles, or loads, what would else be compiled at the first launch
-                    self._kernels[name, counting] = function
-            except self._cupy.cuda.compiler.CompileException as error:
-                raise DeviceError(f"cuda:{self._number}: NVRTC refused the kernels: {str(error)[:2000]}") from error
-            except (RuntimeError, OSError) as error:
-                if isinstance(error, self._cupy.cuda.runtime.CUDARuntimeError | self._cupy.cuda.driver.CUDADriverError):
-                    raise
-                raise CudaUnavailable(
-                    f"the kernels cannot be compiled: {error}; install the NVRTC of CuPy's CUDA version, or make "
-                    "cubins on another machine (python -m harness.vm.cubins)"
-                ) from error
-        if cubin is None:
-            self._compile_s += time.perf_counter() - start
+            module = self._cupy.RawModule(path=str(path))
+            for name in ("vm_load", "vm_evaluate"):
+                self._kernels[name, counting] = module.get_function(name)  # which loads it
 
     def workers(self) -> int:
         """See ``Driver``."""
@@ -290,7 +298,10 @@ class CupyDriver:
     def passed(self, mark: Any) -> bool:
         """See ``Driver``."""
         with self._errors():
-            return bool(mark.done)
+            status = int(self._runtime.eventQuery(mark.ptr))  # to mark.done, a broken device is one that is not ready
+            if status != _NOT_READY:
+                self._runtime.check_status(status)
+        return status == 0
 
     def wait(self, stream: Any) -> None:
         """See ``Driver``."""
@@ -314,10 +325,17 @@ def _current(stream: Any) -> AbstractContextManager[Any]:
     return context
 
 
-def _uuid_text(raw: Any) -> str:
-    """Return a UUID as NVML writes it; empty where CuPy does not tell it."""
-    data = bytes(getattr(raw, "bytes", raw) or b"") if not isinstance(raw, str) else bytes.fromhex(raw.replace("-", ""))
-    if len(data) != 16:
+def _uuid(number: int) -> str:
+    """Return a device's UUID as NVML writes it; empty if the driver does not tell it.
+
+    CuPy has it as a C string, which a byte of zero ends.
+    """
+    handle, data = ctypes.c_int(), (ctypes.c_ubyte * 16)()
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+        if driver.cuDeviceGet(ctypes.byref(handle), number) or driver.cuDeviceGetUuid(data, handle):
+            return ""
+    except (OSError, AttributeError):
         return ""
-    digits = data.hex()
+    digits = bytes(data).hex()
     return "GPU-" + "-".join(digits[a:b] for a, b in ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32)))

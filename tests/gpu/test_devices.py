@@ -11,7 +11,7 @@ import pytest
 
 from harness import doctor
 from harness.gpu import devices
-from harness.gpu.device import CudaUnavailable
+from harness.gpu.device import CudaUnavailable, DeviceError
 from harness.run import modes
 from harness.vm import cuda_driver
 
@@ -21,10 +21,11 @@ class Engine:
 
     opened: list[Any] = []  # noqa: RUF012
     bad: int | None = None
+    error: Exception = CudaUnavailable("its driver is too old")
 
     def __init__(self, number: int) -> None:
         if number == Engine.bad:
-            raise CudaUnavailable("its driver is too old")
+            raise Engine.error
         self.number, self.closed = number, False
         Engine.opened.append(self)
 
@@ -82,6 +83,10 @@ def test_those_opened_before_one_that_cannot_be_are_closed(three: None, monkeypa
     with pytest.raises(CudaUnavailable, match="too old"):
         devices.open_devices()
     assert [own.closed for own in Engine.opened] == [True, True]
+    monkeypatch.setattr(Engine, "error", DeviceError("cuda:2: busy"))
+    with pytest.raises(CudaUnavailable, match="a CUDA device cannot be used: cuda:2: busy"):
+        devices.open_devices()
+    assert [own.closed for own in Engine.opened] == [True] * 4
 
 
 def test_without_cupy_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
