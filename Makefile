@@ -8,6 +8,7 @@ SANITIZED := tests/vm $(addprefix --ignore=tests/vm/test_,build.py cubins.py cud
 KERNELS := tests/vm/test_cubins.py
 WITH_LANES := tests/vm tests/compiler tests/fuzz --ignore=tests/vm/test_build.py --ignore=$(KERNELS)
 RACE_CHECKED := tests/vm/test_lanes.py tests/vm/test_cuda.py::test_what_the_device_did_is_told
+STRICT := tests/vm/test_lanes.py tests/vm/test_cuda.py::test_solvers_give_the_same_as_on_the_host
 BENCH_ENGINE ?=
 GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 GPU_CHECK ?=
@@ -52,12 +53,15 @@ sanitize: setup  ## a sample of the virtual machine's tests, under AddressSaniti
 	env $$($(BIN)/python -m harness.vm.build --sanitizer-environment) \
 	    $(BIN)/python -m pytest -n 2 -p no:cacheprovider $(SANITIZED)
 
-lanes: setup  ## the virtual machine's tests with 32 emulated lanes, and a sample under ThreadSanitizer
+lanes: setup  ## the virtual machine's tests with 32 emulated lanes, and a sample under sanitizers
 	VM_LANES=32 VM_OPT=1 $(BIN)/python -m harness.vm.build
 	VM_LANES=32 VM_OPT=1 $(BIN)/python -m pytest -n 2 -p no:cacheprovider $(WITH_LANES)
 	VM_LANES=32 VM_SANITIZE=thread $(BIN)/python -m harness.vm.build
 	env $$(VM_LANES=32 VM_SANITIZE=thread $(BIN)/python -m harness.vm.build --sanitizer-environment) \
 	    $(BIN)/python -m pytest -n 2 -p no:cacheprovider $(RACE_CHECKED)
+	VM_LANES=32 VM_SANITIZE=strict $(BIN)/python -m harness.vm.build
+	env $$(VM_LANES=32 VM_SANITIZE=strict $(BIN)/python -m harness.vm.build --sanitizer-environment) \
+	    $(BIN)/python -m pytest -n 2 -p no:cacheprovider $(STRICT)
 
 kernels: setup  ## compile the kernels for each kind of GPU, with no GPU: what they need, and whether they spill
 	$(BIN)/python -m pytest -n 2 $(KERNELS) -rP

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,12 @@ from harness.vm.native import FAILED, OK
 BATTS = ("harness.batt.gpu_operations", "harness.batt.mega")
 
 
-def differences(setting: Setting) -> dict[str, Any]:
-    """Compare with the reference: shipped solvers, batts, and random programs where the project's tests are there.
+def differences(setting: Setting) -> Iterator[dict[str, Any]]:
+    """Compare shipped solvers and batts with the reference.
 
-    Returns:
-        For each of these the number of evaluations and the different ones; and the reference's speed.
+    Yields:
+        ``differences``, which grows: for each of these the number of evaluations and the different ones; and the
+        reference's speed.
     """
     programs, samples = setting.programs, setting.few
     found: dict[str, Any] = {}
@@ -46,13 +48,27 @@ def differences(setting: Setting) -> dict[str, Any]:
                 "different": wrong,
                 "not_handled": int((~np.isin(mine.status, (OK, FAILED))).sum()),
             }
+        _say(setting, f"solvers_{lanes}_lanes", found)
+        yield {"differences": dict(found)}
     found["batts"] = _batt_differences(setting)
+    _say(setting, "batts", found)
+    yield {"differences": found}
+
+
+def random_differences(setting: Setting) -> Iterator[dict[str, Any]]:
+    """Compare random programs with the reference, where the project's tests are there.
+
+    Yields:
+        ``random``: how many evaluations, and the different ones.
+    """
     if setting.options.fuzz and importlib.util.find_spec("tests.fuzz"):
-        found["random"] = _fuzz(setting)
-    for name, own in found.items():
-        if isinstance(own, Mapping):
-            setting.say(f"{name}: {own['evaluations']} evaluations, {len(own['different'])} differences")
-    return found
+        found = {"random": _fuzz(setting)}
+        _say(setting, "random", found)
+        yield found
+
+
+def _say(setting: Setting, name: str, found: Mapping[str, Any]) -> None:
+    setting.say(f"{name}: {found[name]['evaluations']} evaluations, {len(found[name]['different'])} differences")
 
 
 def by_reference(program: Program, sample: Sample) -> Any:
@@ -91,14 +107,28 @@ def _batt_differences(setting: Setting) -> dict[str, Any]:
     return {"evaluations": count, "different": wrong}
 
 
+class _TimeIsUp(Exception):
+    """Ends random programs."""
+
+
 def _fuzz(setting: Setting) -> dict[str, Any]:
     fuzz = importlib.import_module("tests.fuzz.differential").fuzz  # it is in the project's checkout only
     half = setting.options.fuzz // 2
     counts: Counter[str] = Counter()
     different: list[str] = []
-    for ill_typed in (0.0, 0.05):
-        tally = fuzz(half, 11, ill_typed, engine=lambda: Engine(machine=setting.make()))
-        counts["evaluations"] += tally.evaluations
-        counts["fell_back"] += sum(tally.fell_back.values())
-        different += [str(own) for own in tally.differences]
+    for number, ill_typed in enumerate((0.0, 0.05)):
+        ends = time.perf_counter() + setting.left() / (2 - number)
+        last: list[Any] = []
+
+        def watch(tally: Any, ends: float = ends, last: list[Any] = last) -> None:
+            last[:] = [tally]
+            if time.perf_counter() > ends:
+                raise _TimeIsUp
+
+        with contextlib.suppress(_TimeIsUp):
+            fuzz(half, 11, ill_typed, watch, engine=lambda: Engine(machine=setting.make()))
+        for tally in last:
+            counts["evaluations"] += tally.evaluations
+            counts["fell_back"] += sum(tally.fell_back.values())
+            different += [str(own) for own in tally.differences]
     return {**counts, "different": different}

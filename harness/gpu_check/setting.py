@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ class Options:
         fuzz: evaluations of random programs.
         steady_s: seconds for which utilization is watched.
         blocks: numbers of blocks a multiprocessor to try besides that of kernels.cu.
+        only: which parts, of ``harness.gpu_check.PARTS``; empty for all.
+        budget_s: seconds after which nothing more is begun, so that a check fits a session on a lent machine.
+        most_s: seconds after which a figure has been measured often enough.
     """
 
     data: str = DATA
@@ -38,6 +42,9 @@ class Options:
     fuzz: int = 20_000
     steady_s: float = 5.0
     blocks: tuple[int, ...] = ()
+    only: tuple[str, ...] = ()
+    budget_s: float = 540.0
+    most_s: float = 15.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,7 @@ class Setting:
         programs: solvers.
         few: samples of their tasks, as they come.
         many: the same augmented.
+        ends: when, by ``time.perf_counter``, nothing more is begun.
     """
 
     options: Options
@@ -60,6 +68,11 @@ class Setting:
     programs: Sequence[Program]
     few: Sequence[Sample]
     many: Sequence[Sample]
+    ends: float
+
+    def left(self) -> float:
+        """Return the seconds until nothing more is begun."""
+        return self.ends - time.perf_counter()
 
     @contextmanager
     def engine(self, samples: Sequence[Sample], **keywords: object) -> Iterator[Engine]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from statistics import median
 from typing import Any
@@ -17,7 +17,7 @@ from harness import dsl
 from harness.dsl.types import Grid
 from harness.gpu_check.right import by_reference
 from harness.gpu_check.setting import Setting
-from harness.vm.cuda import WARP, CudaEngine
+from harness.vm.cuda import WARP
 from harness.vm.encoding import encode
 from harness.vm.engine import Engine
 from harness.vm.native import EQUAL, OK
@@ -30,48 +30,59 @@ _NUMPY: dict[str, Callable[[NDArray[np.int8]], NDArray[np.int8]]] = {
     "tophalf": lambda grid: grid[: len(grid) // 2],
 }
 _COPIED = 64 << 20  # bytes
+STEADY_BATCH = 1_000_000
 
 
-def speed(setting: Setting) -> dict[str, Any]:
-    """Measure batches with samples and expected outputs on the device, and end to end."""
-    options, say = setting.options, setting.say
+def speed(setting: Setting) -> Iterator[dict[str, Any]]:
+    """Measure batches with samples and expected outputs on the device.
+
+    Yields:
+        ``tasks``, one batch of all tasks; and ``curve``, which grows.
+    """
     pairs = setting.pairs(setting.few)
     with setting.engine(setting.few) as engine:
-        tasks = {"evaluations": len(pairs), "s": _median(setting, lambda: engine.evaluate(pairs, fallback=False))}
-    say(f"one batch of {len(pairs)} evaluations: {1e3 * tasks['s']:.2f} ms")
+        seconds, _ = _median(setting, lambda: engine.evaluate(pairs, fallback=False))
+    setting.say(f"one batch of {len(pairs)} evaluations: {1e3 * seconds:.2f} ms")
+    yield {"tasks": {"evaluations": len(pairs), "s": seconds}}
     curve: list[dict[str, Any]] = []
-    for lanes in (None, WARP, 1):
-        with setting.engine(setting.many, lanes=lanes) as engine:
-            curve += _curve(setting, engine, lanes)
-    blocks = []
-    for number in options.blocks:
-        with setting.engine(setting.many, blocks=number) as engine:
-            blocks += [
-                {"blocks": number, **own}
-                for own in _curve(setting, engine, None)
-                if own["evaluations"] == max(options.sizes)
-            ]
     with setting.engine(setting.many) as engine:
-        steady = _steady(setting, engine)
-    return {
-        "tasks": tasks,
-        "curve": [own for own in curve if own["lanes"] is None],
-        "curve_by_lanes": [own for own in curve if own["lanes"] is not None],
-        "blocks": blocks,
-        "steady": steady,
-        "end_to_end": [_end_to_end(setting, size) for size in (1_000, 10_000)],
-    }
+        for row in _curve(setting, engine, None):
+            curve.append(row)
+            yield {"curve": curve}
 
 
-def _median(setting: Setting, work: Callable[[], Any]) -> float:
-    """Return the median of the seconds that some work takes, after one time that does not count."""
+def by_lanes(setting: Setting) -> Iterator[dict[str, Any]]:
+    """Measure the same with 32 lanes, with one, and with other numbers of blocks a multiprocessor.
+
+    Yields:
+        ``curve_by_lanes`` and ``blocks``, which grow.
+    """
+    curve: list[dict[str, Any]] = []
+    for lanes in (WARP, 1):
+        with setting.engine(setting.many, lanes=lanes) as engine:
+            for row in _curve(setting, engine, lanes):
+                curve.append(row)
+                yield {"curve_by_lanes": curve}
+    blocks: list[dict[str, Any]] = []
+    for number in setting.options.blocks:
+        with setting.engine(setting.many, blocks=number) as engine:
+            for row in _curve(setting, engine, None, setting.options.sizes[-1:]):
+                blocks.append({"blocks": number, **row})
+                yield {"blocks": blocks}
+
+
+def _median(setting: Setting, work: Callable[[], Any]) -> tuple[float, int]:
+    """Return the median of the seconds that some work takes, after one time that does not count; and how many it is of.
+
+    It is of fewer than asked for where these take long.
+    """
     work()
-    seconds = []
-    for _ in range(setting.options.repetitions):
+    seconds: list[float] = []
+    while len(seconds) < setting.options.repetitions and sum(seconds) < setting.options.most_s:
         start = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - start)
-    return median(seconds)
+    return median(seconds), len(seconds)
 
 
 def _tiled(engine: Engine, pairs: NDArray[np.int64], size: int) -> tuple[Any, Any, Any, int]:
@@ -82,49 +93,70 @@ def _tiled(engine: Engine, pairs: NDArray[np.int64], size: int) -> tuple[Any, An
     return plan.units[chosen], plan.samples[chosen], np.arange(size, dtype=np.uint64), size
 
 
-def _curve(setting: Setting, engine: Engine, lanes: int | None) -> list[dict[str, Any]]:
+def _curve(
+    setting: Setting, engine: Engine, lanes: int | None, sizes: Sequence[int] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield throughput by the size of a batch, as long as there is time: each is done three times at least."""
     machine: Any = engine._machine
-    repetitions, pairs, rows = setting.options.repetitions, setting.pairs(setting.many), []
-    for size in setting.options.sizes:
+    pairs = setting.pairs(setting.many)
+    rate = 0.0
+    for size in setting.options.sizes if sizes is None else sizes:
+        if setting.left() < (3 * size / rate if rate else 0.0):
+            setting.say(f"{size:>9} evaluations, {lanes or 'chosen'} lanes: left out, there is no time")
+            return
         batch = _tiled(engine, pairs, size)
         equal = int((machine.evaluate(*batch).equal == EQUAL).sum())
         machine.usage()
-        seconds = _median(setting, lambda batch=batch: machine.evaluate(*batch))  # type: ignore[misc]
-        kernel = machine.usage().kernel_s / (repetitions + 1)
+        kernels: list[float] = []
+
+        def work(batch: Any = batch, kernels: list[float] = kernels) -> None:
+            machine.evaluate(*batch)
+            kernels.append(machine.usage().kernel_s)
+
+        seconds, times = _median(setting, work)
+        rate = size / seconds
         row = {
             "lanes": lanes,
             "evaluations": size,
+            "repetitions": times,
             "equal": equal,
-            "evaluations_per_s": size / seconds,
-            "kernel_evaluations_per_s": size / kernel,
+            "evaluations_per_s": rate,
+            "kernel_evaluations_per_s": size / median(kernels[1:]),
         }
-        rows.append(row)
         setting.say(
             f"{size:>9} evaluations, {lanes or 'chosen'} lanes: {row['evaluations_per_s']:,.0f}/s, in the kernel "
             f"{row['kernel_evaluations_per_s']:,.0f}/s"
         )
-    return rows
+        yield row
 
 
-def _steady(setting: Setting, engine: Engine) -> dict[str, Any]:
-    """Evaluate for some seconds, and watch the device by nvidia-smi meanwhile."""
-    machine: Any = engine._machine
-    batch = _tiled(engine, setting.pairs(setting.many), max(setting.options.sizes))
-    machine.evaluate(*batch)
-    machine.usage()
-    watched = _Watch()
-    start, passes = time.perf_counter(), 0
-    with watched:
-        while time.perf_counter() - start < setting.options.steady_s:
-            machine.evaluate(*batch)
-            passes += 1
-    seconds = time.perf_counter() - start
-    return {
-        "seconds": seconds,
-        "evaluations_per_s": passes * batch[3] / seconds,
-        "kernel_share": machine.usage().kernel_s / seconds,
-        "utilization": watched.utilization,
-    }
+def steady(setting: Setting) -> Iterator[dict[str, Any]]:
+    """Evaluate for some seconds, and watch the device by nvidia-smi meanwhile.
+
+    Yields:
+        ``steady``: evaluations per second, share of the time in kernels, and utilization as nvidia-smi tells it.
+    """
+    with setting.engine(setting.many) as engine:
+        machine: Any = engine._machine
+        batch = _tiled(engine, setting.pairs(setting.many), min(max(setting.options.sizes), STEADY_BATCH))
+        machine.evaluate(*batch)
+        machine.usage()
+        watched = _Watch()
+        start, passes = time.perf_counter(), 0
+        with watched:
+            while not passes or time.perf_counter() - start < setting.options.steady_s:
+                machine.evaluate(*batch)
+                passes += 1
+        seconds = time.perf_counter() - start
+        found = {
+            "seconds": seconds,
+            "batch": batch[3],
+            "evaluations_per_s": passes * batch[3] / seconds,
+            "kernel_share": machine.usage().kernel_s / seconds,
+            "utilization": watched.utilization,
+        }
+    setting.say(f"for {seconds:.1f} s: {found['evaluations_per_s']:,.0f}/s, {found['kernel_share']:.0%} in kernels")
+    yield {"steady": found}
 
 
 class _Watch:
@@ -160,6 +192,18 @@ class _Watch:
             self._thread.join()
 
 
+def end_to_end(setting: Setting) -> Iterator[dict[str, Any]]:
+    """Measure from tuples to tuples.
+
+    Yields:
+        ``end_to_end``, which grows.
+    """
+    rows: list[dict[str, Any]] = []
+    for size in (1_000, 10_000):
+        rows.append(_end_to_end(setting, size))
+        yield {"end_to_end": rows}
+
+
 def _end_to_end(setting: Setting, size: int) -> dict[str, Any]:
     """Measure from tuples to tuples: samples are packed, evaluated and every output is unpacked."""
     programs, samples = setting.programs, setting.many
@@ -183,7 +227,7 @@ def _end_to_end(setting: Setting, size: int) -> dict[str, Any]:
             moved = np.stack([pairs[:, 0], numbers[pairs[:, 1]]], axis=1)
             engine.evaluate(moved, outputs=True).outputs()
 
-        seconds = _median(setting, work)
+        seconds, _ = _median(setting, work)
     finally:
         engine.close()
     row = {"evaluations": len(pairs), "s": seconds, "speedup": sequential * len(pairs) / seconds}
@@ -191,15 +235,19 @@ def _end_to_end(setting: Setting, size: int) -> dict[str, Any]:
     return row
 
 
-def operations(setting: Setting) -> list[dict[str, Any]]:
-    """Compare single operations on many grids with NumPy and with plain Python, a grid at a time."""
+def operations(setting: Setting) -> Iterator[dict[str, Any]]:
+    """Compare single operations on many grids with NumPy and with plain Python, a grid at a time.
+
+    Yields:
+        ``operations``, which grows.
+    """
     grids: list[Grid] = [own.input for own in setting.few]
     arrays = [np.array(grid, np.int8) for grid in grids]
     machine = setting.make()
     data = [encode(grid) for grid in grids]
     starts = np.cumsum([0, *map(len, data)]).astype(np.uint64)
     machine.add_samples(b"".join(data), starts, 1, np.zeros(len(data), bool))
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, (name, with_numpy) in enumerate(_NUMPY.items()):
         code = np.full((2, 8), NONE, np.uint16)
         code[0, :3], code[1, 0] = (OPERATION[name].number, 1, 0), CONTROL["end"].number
@@ -227,8 +275,8 @@ def operations(setting: Setting) -> list[dict[str, Any]]:
             f"{name} of {len(grids)} grids, each: {row['kernel_us']:.3f} us in the kernel, "
             f"{row['numpy_us']:.3f} us by NumPy, {row['python_us']:.3f} us in Python"
         )
+        yield {"operations": rows}
     machine.close()
-    return rows
 
 
 def _seconds(function: Callable[[Any], Any], arguments: Sequence[Any]) -> float:
@@ -241,8 +289,12 @@ def _seconds(function: Callable[[Any], Any], arguments: Sequence[Any]) -> float:
     return (time.perf_counter() - start) / len(arguments)
 
 
-def counters(setting: Setting) -> dict[str, Any]:
-    """Compare kernels with and without counters, in turn."""
+def counters(setting: Setting) -> Iterator[dict[str, Any]]:
+    """Compare kernels with and without counters, in turn.
+
+    Yields:
+        ``counters``: the times in kernels, and what counting costs as a share of that.
+    """
     samples, options = setting.many, setting.options
     pairs = setting.pairs(samples)
     size = min(max(options.sizes), 100_000)
@@ -270,11 +322,16 @@ def counters(setting: Setting) -> dict[str, Any]:
     }
     more = profiled / uncounted - 1
     setting.say(f"counting executions costs {cost['cost']:+.1%} of the kernel time; cycles, too: {more:+.1%}")
-    return cost
+    yield {"counters": cost}
 
 
-def transfers(setting: Setting, machine: CudaEngine) -> dict[str, float]:
-    """Measure copies of 64 MiB, in GB/s."""
+def transfers(setting: Setting) -> Iterator[dict[str, Any]]:
+    """Measure copies of 64 MiB.
+
+    Yields:
+        ``transfers``, in GB/s.
+    """
+    machine = setting.make()
     driver: Any = machine._driver
     stream, size = driver.stream(), _COPIED
     block, pinned, usual = driver.allocate(size), driver.pinned(size), np.zeros(size, np.uint8)
@@ -292,5 +349,6 @@ def transfers(setting: Setting, machine: CudaEngine) -> dict[str, float]:
                 driver.wait(stream)
                 rates.append(size / (time.perf_counter() - start) / 1e9)
             found[f"{name}_{way}_gb_per_s"] = median(rates[1:])
+    machine.close()
     setting.say("transfers in GB/s: " + ", ".join(f"{name[:-9]} {rate:.1f}" for name, rate in found.items()))
-    return found
+    yield {"transfers": found}

@@ -203,6 +203,17 @@ def speedup_over_time(collection: Collection) -> Figure:
     return _over_time(collection, _speedup, "Speedup", "speedup", "x")
 
 
+def batch_axes(axes: Axes, rates: Sequence[float]) -> None:
+    """Set axes up for throughput against the number of evaluations in a batch."""
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.grid()
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
+    logarithmic_ticks(axes.yaxis, min(rates), max(rates), "{:,.12g}")
+    axes.set_xlabel("evaluations in a batch, logarithmic")
+    axes.set_ylabel("evaluations per second, logarithmic")
+
+
 def throughput_by_batch(collection: Collection) -> Figure:
     """Throughput of each checked GPU against the number of evaluations in a batch, end to end and of the kernel."""
     with styled():
@@ -220,14 +231,7 @@ def throughput_by_batch(collection: Collection) -> Figure:
             if not np.isnan(kernel).all():
                 axes.plot(sizes, kernel, color=colour, marker=marker, markersize=4, fillstyle="none", linestyle="--",
                           label=f"{name}, kernel")  # fmt: skip
-        axes.set_xscale("log", base=2)
-        axes.set_yscale("log")
-        axes.grid()
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
-        rates = [point[1] for curve in collection.curves for point in curve.points]
-        logarithmic_ticks(axes.yaxis, min(rates), max(rates), "{:,.12g}")
-        axes.set_xlabel("evaluations in a batch, logarithmic")
-        axes.set_ylabel("evaluations per second, logarithmic")
+        batch_axes(axes, [point[1] for curve in collection.curves for point in curve.points])
         figure.legend(loc="outside lower center", ncols=2)
         best = max((point[1], point[0], curve.gpu) for curve in collection.curves for point in curve.points)
         figure_title(figure, f"{shorten(printable(best[2]), 28)} does {number(best[0])} evaluations/s in batches of "

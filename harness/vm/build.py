@@ -2,8 +2,9 @@
 
 The library is rebuilt when a source, a flag or the compiler has changed since. Development variants lie in files of
 their own and are chosen, for building and for loading, by the environment: ``VM_OPT=1`` is built quickly (``-O1``),
-``VM_SANITIZE=1`` checks itself with AddressSanitizer and UBSan, ``VM_SANITIZE=thread`` with ThreadSanitizer (then the
-process needs ``sanitizer_environment()``), and ``VM_LANES=32`` emulates the lanes of a GPU's warp.
+``VM_SANITIZE=1`` checks itself with AddressSanitizer and UBSan, ``VM_SANITIZE=thread`` with ThreadSanitizer,
+``VM_SANITIZE=strict`` with UBSan and lanes whose stacks are their own (then the process needs
+``sanitizer_environment()``), and ``VM_LANES=32`` emulates the lanes of a GPU's warp.
 """
 
 from __future__ import annotations
@@ -79,15 +80,17 @@ def library_path(level: bool) -> Path:
 
 
 def _sanitizer() -> str:
-    """Return what ``$VM_SANITIZE`` asks for: checks of memory and undefined behaviour, or of threads."""
-    return "thread" if os.environ.get("VM_SANITIZE") == "thread" else "address"
+    """Return what ``$VM_SANITIZE`` asks for: checks of memory and undefined behaviour, of threads, or strict lanes."""
+    asked = os.environ.get("VM_SANITIZE", "")
+    return asked if asked in ("thread", "strict") else "address"
 
 
 def flags_for(level: bool) -> list[str]:
     """Return the compiler's flags for the same choice."""
     if os.environ.get("VM_SANITIZE"):
-        checks = {"address": "address,undefined", "thread": "thread"}[_sanitizer()]
+        checks = {"address": "address,undefined", "thread": "thread", "strict": "undefined"}[_sanitizer()]
         flags = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={checks}", "-fno-sanitize-recover=all"]
+        flags += ["-DVM_STRICT"] * (_sanitizer() == "strict")
     else:
         flags = [f"-O{int(os.environ.get('VM_OPT') or 3)}"]
     if os.environ.get("VM_LANES"):
@@ -169,7 +172,7 @@ def sanitizer_environment() -> dict[str, str]:
         BuildError: if the compiler brings no sanitizer to load first.
     """
     compiler = find_compiler()
-    name = {"address": "libasan.so", "thread": "libtsan.so"}[_sanitizer()]
+    name = {"address": "libasan.so", "thread": "libtsan.so", "strict": "libubsan.so"}[_sanitizer()]
     run = subprocess.run([*compiler, f"-print-file-name={name}"], capture_output=True, text=True, check=False)
     library = run.stdout.strip()
     if not Path(library).is_absolute():

@@ -14,6 +14,7 @@ import importlib.util
 import os
 import re
 import shutil
+import struct
 import sys
 import tempfile
 import threading
@@ -33,10 +34,14 @@ CAPABILITIES = ((6, 0), (7, 5), (8, 9), (9, 0))
 """What is compiled ahead: P100, T4, L4, H100 and H200."""
 
 COUNTING = "EXECUTIONS"
-"""What kernels that were compiled ahead count."""
+"""What kernels count that are always compiled ahead."""
+
+COUNTINGS = (COUNTING, "NOTHING", "EVERYTHING")
+"""What kernels may count; the others serve to measure what counting costs, and to profile."""
 
 OPTIONS = ("-std=c++17", "--device-as-default-execution-space", "--diag-suppress=177")
 _KERNELS = "kernels.cu"
+_ELF = struct.Struct("<32xQQ6xHHHH2x")  # where an ELF file's tables begin; sizes and numbers of their entries
 _COMPILING = threading.Lock()
 _INCLUDE = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
 _GUARDED = re.compile(r"^#if VM_LANES > 1 && !defined\(__CUDACC__\)\n.*?^#endif\n", re.MULTILINE | re.DOTALL)
@@ -103,21 +108,22 @@ def source() -> str:
 
 
 @cache
-def digest() -> str:
+def digest(counting: str = COUNTING) -> str:
     """Return by which name cubins of the source as it is go."""
-    return hashlib.sha256("\0".join([source(), *OPTIONS, COUNTING]).encode()).hexdigest()[:12]
+    return hashlib.sha256("\0".join([source(), *OPTIONS, counting]).encode()).hexdigest()[:12]
 
 
-def path_for(capability: tuple[int, int]) -> Path:
+def path_for(capability: tuple[int, int], counting: str = COUNTING) -> Path:
     """Return where the cubin for a compute capability is, or would be."""
-    return FOLDER / f"vm-{digest()}-sm_{capability[0]}{capability[1]}.cubin"
+    return FOLDER / f"vm-{digest(counting)}-sm_{capability[0]}{capability[1]}.cubin"
 
 
-def find(capability: tuple[int, int]) -> Path | None:
+def find(capability: tuple[int, int], counting: str = COUNTING) -> Path | None:
     """Return the best cubin for a device; None if there is none for the source as it is."""
     major, minor = capability
-    fitting = [own for own in CAPABILITIES if own[0] == major and own[1] <= minor and path_for(own).is_file()]
-    return path_for(max(fitting)) if fitting else None
+    earlier = [own for own in CAPABILITIES if own[0] == major and own[1] <= minor]
+    fitting = [own for own in earlier if path_for(own, counting).is_file()]
+    return path_for(max(fitting), counting) if fitting else None
 
 
 def obtain(capability: tuple[int, int], counting: str = COUNTING, blocks: int | None = None) -> tuple[Path, float]:
@@ -134,7 +140,7 @@ def obtain(capability: tuple[int, int], counting: str = COUNTING, blocks: int | 
     Raises:
         CubinError: it cannot be compiled.
     """
-    ahead = find(capability) if counting == COUNTING and blocks is None else None
+    ahead = find(capability, counting) if blocks is None else None
     if ahead is not None:
         return ahead, 0.0
     major, minor = capability
@@ -183,6 +189,21 @@ def compile_for(capability: tuple[int, int], counting: str = COUNTING) -> Compil
     return Compiled(cubin, int(used[1]), int(used[2] or 0), functions, time.perf_counter() - start)
 
 
+def whole(cubin: bytes) -> bytes:
+    """Return a cubin with the last byte, a 0 of its tables, that CuPy takes for the end of a string and drops.
+
+    Raises:
+        CubinError: more than that is missing.
+    """
+    if len(cubin) < _ELF.size or not cubin.startswith(b"\x7fELF"):
+        raise CubinError("NVRTC made no ELF file")
+    programs, sections, program_size, program_count, section_size, section_count = _ELF.unpack_from(cubin)
+    end = max(programs + program_size * program_count, sections + section_size * section_count)
+    if end - len(cubin) > 1:
+        raise CubinError(f"the cubin ends after {len(cubin)} bytes, and should have {end}")
+    return cubin.ljust(end, b"\0")
+
+
 def _compile(capability: tuple[int, int], counting: str, more: Sequence[str]) -> tuple[bytes, str]:
     """Return a cubin, and what NVRTC said."""
     nvrtc = _nvrtc()
@@ -190,7 +211,7 @@ def _compile(capability: tuple[int, int], counting: str, more: Sequence[str]) ->
     architecture = f"--gpu-architecture=sm_{capability[0]}{capability[1]}"
     try:
         nvrtc.compileProgram(program, [*OPTIONS, f"-DVM_COUNTING={counting}", architecture, *more])
-        return bytes(nvrtc.getCUBIN(program)), str(nvrtc.getProgramLog(program))
+        return whole(bytes(nvrtc.getCUBIN(program))), str(nvrtc.getProgramLog(program))
     except nvrtc.NVRTCError as error:
         raise CubinError(f"NVRTC refused the kernels: {error}\n{nvrtc.getProgramLog(program)[:4000]}") from error
     finally:
@@ -226,21 +247,21 @@ def _nvrtc() -> Any:
     return nvrtc
 
 
-def make(capability: tuple[int, int]) -> str:
+def make(capability: tuple[int, int], counting: str = COUNTING) -> str:
     """Compile the kernels for a compute capability, unless they are there; return what there is to say of it.
 
     Raises:
         CubinError: they cannot be compiled.
     """
-    path = path_for(capability)
+    path = path_for(capability, counting)
     if path.is_file():
         return f"{path.name}: up to date"
-    made = compile_for(capability)
+    made = compile_for(capability, counting)
     FOLDER.mkdir(exist_ok=True)
     write_atomic(path, made.cubin)
     spills = sum(own.spill_stores for own in made.functions)
     return (
-        f"{path.name}: {len(made.cubin)} bytes in {made.seconds:.0f} s; {made.registers} registers, "
+        f"{path.name} ({counting}): {len(made.cubin)} bytes in {made.seconds:.0f} s; {made.registers} registers, "
         f"{made.shared_bytes} bytes of shared memory, {spills} bytes spilled in all of {len(made.functions)} functions"
     )
 
@@ -250,18 +271,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m harness.vm.cubins", description=(__doc__ or "").partition("\n")[0])
     names = {f"sm_{major}{minor}": (major, minor) for major, minor in CAPABILITIES}
     parser.add_argument("capability", nargs="*", choices=[[], *names], help="which ones; by default all")
+    parser.add_argument(
+        "--counting", nargs="+", choices=COUNTINGS, default=[COUNTING], help=f"what they count (default: {COUNTING})"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time (default: 2)")
     options = parser.parse_args(arguments)
-    wanted = [names[name] for name in options.capability or names]
-    try:
-        with ProcessPoolExecutor(max(1, options.jobs)) as pool:
-            for line in pool.map(make, wanted):
-                print(line, flush=True)
-    except CubinError as error:
-        print(f"harness.vm.cubins: {error}", file=sys.stderr)
+    wanted = [(names[name], counting) for name in options.capability or names for counting in options.counting]
+    failed = False
+    with ProcessPoolExecutor(max(1, options.jobs)) as pool:
+        for own in [pool.submit(make, *each) for each in wanted]:
+            try:
+                print(own.result(), flush=True)
+            except CubinError as error:  # CUDA 13 knows sm_60 no more; the others are made all the same
+                failed = True
+                print(f"harness.vm.cubins: {error}", file=sys.stderr)
+    if failed:
         return 1
     for old in FOLDER.glob("vm-*.cubin"):
-        if digest() not in old.name:
+        if not any(digest(counting) in old.name for counting in COUNTINGS):
             old.unlink()
     return 0
 

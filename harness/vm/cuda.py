@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from harness.vm import native
 from harness.vm.cuda_driver import Block, CupyDriver, Driver
 from harness.vm.cuda_layout import (
+    ALIGNMENT,
     BATCH,
     LOAD,
     SAMPLE,
@@ -42,7 +43,8 @@ WARP = 32
 
 _LIMITS = Limits()
 _UNCOUNTED, _ALWAYS, _PROFILED = "NOTHING", "EXECUTIONS", "EVERYTHING"  # what kernels count, as kernels.cu names it
-_CHUNK = 1 << 18  # pairs of a launch at most
+_CHUNK = 1 << 18  # pairs of a launch at most, unless there are more threads
+_EACH = 4  # pairs of each thread at least, where each thread evaluates a pair
 _FEW_OUTPUTS = 1 << 15  # pairs of a launch whose outputs are wanted
 _LEAST_ARENA, _MOST_FIRST_ARENA = 16 << 10, 256 << 10
 _SHARE = 0.4  # of the free memory that the arenas of a launch may take
@@ -173,7 +175,7 @@ class CudaEngine:
     def usage(self) -> DeviceUsage:
         """Return what the device did since the last call."""
         used, self._usage = self._usage, DeviceUsage()
-        bits = int(np.bitwise_count(self._bits).sum())
+        bits = int.from_bytes(self._bits.tobytes(), "little").bit_count()
         self._bits[:] = 0
         return DeviceUsage(used.launches, used.kernel_s, used.bytes_to_device, used.bytes_from_device, bits)
 
@@ -325,7 +327,7 @@ class CudaEngine:
         chosen, kept = np.arange(items, dtype=np.uint32), []
         lengths, counts = np.diff(begin.astype(np.int64)), np.diff(first.astype(np.int64))
         for times, more in _ROOM:
-            needed = -(-(lengths[chosen] * times + more * (counts[chosen] + 1)) // 16) * 16
+            needed = -(-(lengths[chosen] * times + more * (counts[chosen] + 1)) // ALIGNMENT) * ALIGNMENT
             region = np.concatenate([[0], np.cumsum(needed)]).astype(np.uint64)
             arena = self._driver.allocate(int(region[-1]))
             kept.append(arena)
@@ -473,6 +475,7 @@ class _Evaluation:
         self._units, self._samples = engine._copy_units(), self._copy_sample_records()
         most_registers = max((own.registers for own in engine._units), default=1)
         self._registers_each = max(most_registers, 1)
+        self._most_arena = max(limits.most_arena_bytes // ALIGNMENT * ALIGNMENT, ALIGNMENT)  # they lie side by side
         self._status = self._driver.allocate(3 * results)  # and reason, and equality
         self._nanoseconds = self._driver.allocate(8 * self._count) if timed else None
         self._pieces: list[tuple[NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint64]]] = []
@@ -499,9 +502,17 @@ class _Evaluation:
         arena = self._first_arena
         while len(again) and not self._cancelled():
             self._retried += len(again) if arena == self._first_arena else 0
-            arena = min(arena * 8, self._limits.most_arena_bytes)
-            again = self._try_again(again, arena, arena == self._limits.most_arena_bytes)
+            before = len(again), arena, self._slot_outputs()
+            arena = min(arena * 8, self._most_arena)
+            again = self._try_again(again, arena, arena == self._most_arena)
+            if before == (len(again), arena, self._slot_outputs()):  # with all memory that there is, to no avail
+                raise DeviceOutOfMemory(f"{len(again)} pairs have outputs for which the device has no room")
         return self._fetch()
+
+    def _slot_outputs(self) -> int:
+        """How many bytes there are for the outputs of pairs that are tried again."""
+        block = self._engine._slots[0].outputs
+        return block.size if block is not None else 0
 
     def _cancelled(self) -> bool:
         return self._cancel is not None and bool(self._cancel[0])
@@ -512,12 +523,22 @@ class _Evaluation:
         """How many lanes evaluate a pair: all of a warp where there are few pairs."""
         if self._engine._lanes is not None:
             return self._engine._lanes
-        return 1 if count >= 4 * WARP * self._engine._warps else WARP
+        return 1 if count >= self._many() else WARP
+
+    def _many(self) -> int:
+        """How many pairs are enough for single threads."""
+        return _EACH * WARP * self._engine._warps
+
+    def _chunk(self, lanes: int) -> int:
+        """How many pairs a launch takes: with a lane a pair no fewer than are enough for that."""
+        if self._outputs:
+            return _FEW_OUTPUTS
+        return _CHUNK if lanes == WARP else max(_CHUNK, -(-self._count // max(self._count // self._many(), 1)))
 
     def _first_tries(self) -> NDArray[np.uint32]:
         """Evaluate all pairs once, in chunks on two streams; return those that have to be tried again."""
-        chunk = _FEW_OUTPUTS if self._outputs else _CHUNK
-        lanes = self._lanes(min(self._count, chunk))
+        lanes = self._lanes(min(self._count, _FEW_OUTPUTS) if self._outputs else self._count)
+        chunk = self._chunk(lanes)
         workers = self._workers(lanes)
         self._first_arena = self._arena_for(workers * (2 if self._count > chunk else 1))
         again: list[NDArray[np.uint32]] = []
@@ -531,7 +552,7 @@ class _Evaluation:
                 slot = self._engine._slots[number % len(self._engine._slots)]
                 end = min(first + chunk, self._count)
                 self._copy_pairs(slot, first, end)
-                last = self._first_arena >= self._limits.most_arena_bytes
+                last = self._first_arena >= self._most_arena
                 launch = partial(self._launch, lanes=lanes, workers=workers, arena=self._first_arena, last=last)
                 running.append(launch(slot, first, end, None))
             while running:
@@ -566,10 +587,11 @@ class _Evaluation:
         return self._engine._warps * (WARP // lanes)
 
     def _arena_for(self, workers: int) -> int:
-        """Return the bytes of each arena that the free memory allows for."""
-        each = int(self._driver.free_bytes() * _SHARE) // workers - VALUE_BYTES * self._registers_each
-        most = min(_MOST_FIRST_ARENA, self._limits.arena_bytes, self._limits.most_arena_bytes)
-        return max(min(each, most) // 16 * 16, min(_LEAST_ARENA, most // 16 * 16))
+        """Return the bytes of each arena that the memory allows for which is free, or holds arenas now."""
+        held = sum(own.size for slot in self._engine._slots for own in (slot.arenas, slot.registers) if own is not None)
+        each = int((self._driver.free_bytes() + held) * _SHARE) // workers - VALUE_BYTES * self._registers_each
+        most = min(_MOST_FIRST_ARENA, self._limits.arena_bytes, self._most_arena) // ALIGNMENT * ALIGNMENT
+        return max(min(each // ALIGNMENT * ALIGNMENT, most), min(_LEAST_ARENA, most))
 
     def _copy_pairs(self, slot: _Slot, first: int, end: int) -> None:
         """Have pairs in the device's memory before what the slot's stream is given next."""
@@ -603,17 +625,16 @@ class _Evaluation:
         warps = workers if lanes == WARP else -(-workers // WARP)
         warps = -(-warps // 4) * 4  # whole blocks, so that each worker has an arena
         workers = warps * (WARP // lanes)
-        slot.arenas = self._at_least(slot.arenas, workers * arena)
-        slot.registers = self._at_least(slot.registers, workers * VALUE_BYTES * self._registers_each)
-        slot.again = self._at_least(slot.again, 4 * count)
+        arenas = self._room(slot, "arenas", workers * arena)
+        registers = self._room(slot, "registers", workers * VALUE_BYTES * self._registers_each)
+        again = self._room(slot, "again", 4 * count)
         asked = None
         if chosen is not None:
             asked = engine._upload(chosen)
         capacity, places = 0, 0
         if self._outputs:
             capacity = self._output_capacity(slot, count, chosen is not None)
-            slot.places = self._at_least(slot.places, 16 * self._results)
-            places = slot.places.address
+            places = self._room(slot, "places", 16 * self._results).address
             driver.fill(places + 8 * self._results, 0, 8 * self._results, slot.stream)
         driver.fill(slot.state.address, 0, slot.state.size, slot.stream)
         units, samples, results = self._pairs.blocks
@@ -634,13 +655,13 @@ class _Evaluation:
             equal=status + 2 * self._results,
             nanoseconds=self._nanoseconds.address + 8 * first if self._nanoseconds is not None else 0,
             next=slot.state.address + _NEXT,
-            arenas=slot.arenas.address,
+            arenas=arenas.address,
             arena_bytes=arena,
-            registers=slot.registers.address,
+            registers=registers.address,
             registers_each=self._registers_each,
             fuel=self._limits.fuel,
             cancel=engine._cancel.address,
-            again=slot.again.address,
+            again=again.address,
             again_count=slot.state.address + _AGAIN,
             last_try=last,
             outputs=slot.outputs.address if slot.outputs is not None and self._outputs else 0,
@@ -665,9 +686,15 @@ class _Evaluation:
         slot.kept += [asked, state]
         return _Launch(slot, first, end, chosen, begun, ended, state, capacity)
 
-    def _at_least(self, block: Block | None, size: int) -> Block:
-        """Return memory of that size, the old one if it is large enough."""
-        return block if block is not None and block.size >= size else self._driver.allocate(aligned(size))
+    def _room(self, slot: _Slot, name: str, size: int) -> Block:
+        """Return memory of that size of a slot, what it has if that is large enough; else that is given back first."""
+        block: Block | None = getattr(slot, name)
+        if block is None or block.size < size:
+            block = None
+            setattr(slot, name, None)
+            block = self._driver.allocate(aligned(size))
+            setattr(slot, name, block)
+        return block
 
     def _output_capacity(self, slot: _Slot, count: int, more: bool) -> int:
         """Have room for outputs; return how many bytes. The second time they were more than usual."""
@@ -675,8 +702,7 @@ class _Evaluation:
         if more:
             wanted = max(wanted, 8 * (slot.outputs.size if slot.outputs else 0), self._limits.most_output_bytes)
         size = min(wanted, max(int(self._driver.free_bytes() * _SHARE), 1 << 20))
-        slot.outputs = self._at_least(slot.outputs, size)
-        return slot.outputs.size
+        return self._room(slot, "outputs", size).size
 
     # Results
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.vm import build
 from harness.vm.cuda_driver import Block
+from harness.vm.cuda_layout import BATCH, LOAD
 from harness.vm.device_facts import DeviceError, DeviceFacts, DeviceOutOfMemory
 
 KERNELS = {"vm_load": 0, "EXECUTIONS": 1, "EVERYTHING": 2, "NOTHING": 3}  # of vm_evaluate, by what it counts
@@ -40,11 +41,36 @@ def library() -> ctypes.CDLL:
     return loaded
 
 
+def check_alignment(kernel: str, parameters: int) -> dict[str, int]:
+    """Look whether what a kernel is given lies where a GPU can read it, which is more particular than the host.
+
+    Returns:
+        What it is given.
+    """
+    names = LOAD if kernel == "vm_load" else BATCH
+    own = dict(zip(names, np.ctypeslib.as_array((ctypes.c_uint64 * len(names)).from_address(parameters)), strict=True))
+    assert parameters % 8 == 0
+    if kernel == "vm_load":
+        assert not any(own[name] % 16 for name in ("arena", "values")), own
+        assert not any(own[name] % 8 for name in ("begin", "first", "region", "refused_count")), own
+        return own
+    aligned = ("units", "samples", "inputs", "first_result", "nanoseconds", "next", "again_count", "output_end")
+    assert not any(own[name] % 8 for name in (*aligned, "output_at", "output_size", "counters", "arena_used")), own
+    assert not any(own[name] % 16 for name in ("arenas", "arena_bytes", "registers")), own
+    assert not any(
+        own[name] % 4 for name in ("chosen", "unit_of", "sample_of", "cancel", "again", "multiprocessors")
+    ), own
+    return own
+
+
 class EmulatedDriver:
     """A device with ``memory`` bytes that runs ``warps`` warps at a time.
 
     Attributes:
         launches: (kernel, warps) of each launch.
+        lanes: how many evaluated a pair in each launch of ``vm_evaluate``.
+        arenas: the bytes of each arena in each of these launches.
+        poison: what is in each byte of memory that was not written yet.
         fail_at: the launch of ``vm_evaluate``, counted from 0, that raises DeviceError; None for none.
     """
 
@@ -52,6 +78,9 @@ class EmulatedDriver:
         self._warps, self._memory, self._used = warps, memory, 0
         self._blocks: dict[int, np.ndarray] = {}
         self.launches: list[tuple[str, int]] = []
+        self.lanes: list[int] = []
+        self.arenas: list[int] = []
+        self.poison = 0xA5
         self.prepared: list[str] = []
         self.fail_at: int | None = None
         self.before_launch: Any = None
@@ -71,13 +100,13 @@ class EmulatedDriver:
     def allocate(self, size: int) -> Block:
         if size > self.free_bytes():
             raise DeviceOutOfMemory(f"{size} bytes of {self.free_bytes()} that are free")
-        memory = np.full(size + 256, 0xA5, np.uint8)  # anything may be in it
+        memory = np.full(size + 256, self.poison, np.uint8)  # anything may be in it
         address = -(-memory.ctypes.data // 256) * 256
         self._used += size
         return Block(address, size, _Owner(self, memory, size))
 
     def pinned(self, size: int) -> np.ndarray:
-        return np.full(size, 0xA5, np.uint8)
+        return np.full(size, self.poison, np.uint8)
 
     def stream(self) -> object:
         return object()
@@ -101,6 +130,10 @@ class EmulatedDriver:
             if self.before_launch is not None:
                 self.before_launch(number)
         self.launches.append((kernel, warps))
+        given = check_alignment(kernel, parameters)
+        if kernel == "vm_evaluate":
+            self.lanes.append(int(given["lanes"]))
+            self.arenas.append(int(given["arena_bytes"]))
         if library().vm_launch(KERNELS.get(kernel, KERNELS[counting]), warps, parameters):
             raise DeviceError(library().vm_message().decode())
 

@@ -60,6 +60,63 @@ static void join(u32 low, u32 third) {
     for (u32 k = 0; k < 3; k++) std::printf("%u ", shared_root_of(runs.data(), k));
 }
 
+// Copying, filling and comparing at all alignments, against the library's; what lies beside stays as it is.
+static u64 words() {
+    constexpr u64 room = 128, margin = 24;
+    alignas(16) i8 source[room], to[room], expected[room];
+    for (u64 k = 0; k < room; k++) source[k] = static_cast<i8>(k * 37 + 11);
+    u64 wrong = 0;
+    const auto begin = [&] {
+        for (u64 k = 0; k < room; k++) to[k] = expected[k] = static_cast<i8>(-k);
+    };
+    const auto look = [&] { wrong += memcmp(to, expected, room) != 0; };
+    for (u64 there = margin; there < margin + 8; there++) {
+        for (u64 n = 0; n < 70; n++) {
+            begin();
+            fill_memory(to + there, -7, n);
+            memset(expected + there, -7, n);
+            look();
+            for (u64 here = margin; here < margin + 8; here++) {
+                begin();
+                copy_memory(to + there, source + here, n);
+                memcpy(expected + there, source + here, n);
+                look();
+                wrong += !same_bytes(to + there, source + here, n);
+                for (u64 k = 0; k < n; k++) {
+                    to[there + k] ^= 64;
+                    wrong += same_bytes(to + there, source + here, n);
+                    to[there + k] ^= 64;
+                }
+                if (n > 8) continue;
+                begin();
+                const u64 x = load_eight(source + here, static_cast<u32>(n));
+                u64 same = 0;
+                memcpy(&same, source + here, n);
+                wrong += x != same;
+                store_eight(to + there, static_cast<u32>(n), ~x);
+                for (u64 k = 0; k < n; k++) expected[there + k] = static_cast<i8>(~source[here + k]);
+                look();
+            }
+            for (u64 down = 0; down <= margin; down++) {
+                begin();
+                move_bytes(to + there - down, to + there, n);
+                memmove(expected + there - down, expected + there, n);
+                look();
+            }
+        }
+    }
+    return wrong;
+}
+
+// Each lane reads what only lane 3 has on its stack: on a GPU it would read its own.
+static u64 look_into_a_stack(Context& cx) {
+    volatile u64 own = 100 + cx.lane;
+    const volatile u64* of_another = of_lane(cx, &own, 3);
+    const u64 seen = *of_another;
+    sync(cx);
+    return seen;
+}
+
 int main(int, char** arguments) {
     const std::string which = arguments[1];
     try {
@@ -69,6 +126,8 @@ int main(int, char** arguments) {
             join(0, 1);
             join(0, 0);
         }
+        if (which == "words") std::printf("%llu wrong\n", static_cast<unsigned long long>(words()));
+        if (which == "stack") on_lanes([](Context& cx) { return look_into_a_stack(cx); });
         if (which == "another") on_lanes([](Context& cx) {
             if (cx.lane == 5) sync(cx);  // where the others call another collective
             return sum_of(cx, static_cast<u64>(1));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 
 import pytest
 
@@ -23,6 +24,7 @@ def test_nvrtc_compiles_the_kernels(capability):
         f"in vm_evaluate, {max(own.spill_stores for own in hot.values())} at most in the interpreter"
     )
     assert made.cubin[:4] == b"\x7fELF"
+    assert cubins.whole(made.cubin) == made.cubin  # its last byte, too
     assert b"vm_evaluate" in made.cubin
     assert b"vm_load" in made.cubin
     assert made.registers <= 128  # so that a multiprocessor holds 16 warps
@@ -42,8 +44,19 @@ def test_a_cubin_is_for_its_source_and_for_later_minor_numbers(tmp_path, monkeyp
     assert cubins.find((8, 6)) is None
     assert cubins.find((9, 0)) == cubins.path_for((9, 0))
     assert cubins.find((10, 0)) is None
-    monkeypatch.setattr(cubins, "digest", lambda: "another")
+    monkeypatch.setattr(cubins, "digest", lambda counting: "another")
     assert cubins.find((9, 0)) is None
+
+
+def test_the_byte_that_cupy_drops_is_put_back():
+    header = struct.pack("<4s28xQQ6xHHHH2x", b"\x7fELF", 64 + 3 * 64, 64, 56, 2, 64, 3)
+    entire = header + bytes(3 * 64 + 2 * 56)
+    assert len(header) == 64
+    assert cubins.whole(entire) == cubins.whole(entire[:-1]) == entire
+    with pytest.raises(cubins.CubinError, match=f"{len(entire) - 2} bytes, and should have {len(entire)}"):
+        cubins.whole(entire[:-2])
+    with pytest.raises(cubins.CubinError, match="no ELF"):
+        cubins.whole(b"")
 
 
 def test_the_source_is_whole():
@@ -58,3 +71,14 @@ def test_what_nvrtc_refuses_is_told(monkeypatch):
     monkeypatch.setattr(cubins, "source", lambda: "this is no program")
     with pytest.raises(cubins.CubinError, match="NVRTC refused"):
         cubins.compile_for((7, 5))
+
+
+def test_what_cannot_be_compiled_keeps_no_other_from_being_made(tmp_path, monkeypatch, capsys):
+    """As sm_60 by CUDA 13."""
+    monkeypatch.setattr(cubins, "FOLDER", tmp_path)
+    cubins.path_for((7, 5)).write_bytes(b"")
+    monkeypatch.setattr(cubins, "source", lambda: "this is no program")
+    assert cubins.main(["sm_60", "sm_75"]) == 1
+    printed = capsys.readouterr()
+    assert "NVRTC refused" in printed.err
+    assert f"{cubins.path_for((7, 5)).name}: up to date" in printed.out

@@ -114,6 +114,33 @@ def test_chunks_on_two_streams_keep_the_order(monkeypatch, programs, samples, ho
             assert [mine.output(k) for k in range(len(pairs))] == expected[::-1]
 
 
+def test_large_batches_take_a_lane_a_pair_however_many_threads_there_are(monkeypatch, programs, samples, host):
+    monkeypatch.setattr(cuda, "_CHUNK", 50)  # less than the threads of one warp want
+    found, _ = host
+    driver = EmulatedDriver(warps=1)
+    with on_device(driver) as engine:
+        pairs = fill(engine, programs, samples)
+        enough = 4 * 32
+        assert len(pairs) > enough
+        assert (engine.evaluate(pairs).equal == found.equal).all()
+        assert driver.lanes == [1] * (len(pairs) // enough)
+        driver.lanes.clear()
+        engine.evaluate(pairs[: enough - 1])
+        assert driver.lanes == [32] * 3
+
+
+@pytest.mark.parametrize("poison", [0x00, 0x01, 0xFF])
+def test_what_was_in_the_memory_before_does_not_matter(programs, samples, host, poison):
+    found, outputs = host
+    driver = EmulatedDriver()
+    driver.poison = poison
+    with on_device(driver) as engine:
+        pairs = fill(engine, programs, samples)
+        mine = engine.evaluate(pairs, outputs=True, fallback=False)
+        assert (mine.status == found.status).all()
+        assert [mine.output(k) for k in range(len(pairs))] == outputs
+
+
 @pytest.mark.parametrize("lanes", [1, 32])
 def test_pairs_without_room_are_tried_again(monkeypatch, programs, samples, host, lanes):
     monkeypatch.setattr(cuda, "_MOST_FIRST_ARENA", 1024)
@@ -141,6 +168,19 @@ def test_a_device_with_little_memory_does_it_with_fewer_warps(programs, samples,
         assert (engine.evaluate(pairs, fallback=False).equal == found.equal).all()
     with pytest.raises(DeviceOutOfMemory), on_device(EmulatedDriver(memory=100_000)) as engine:
         engine.evaluate(fill(engine, programs, samples))
+
+
+def test_arenas_are_no_smaller_in_later_evaluations(programs, samples):
+    driver = EmulatedDriver(memory=3 << 20)
+    with on_device(driver) as engine:
+        pairs = fill(engine, programs, samples)[:40]
+        engine.evaluate(pairs)
+        first = driver.arenas[0]
+        assert (16 << 10) < first < (256 << 10)  # as the memory allows
+        driver.arenas.clear()
+        for _ in range(3):
+            engine.evaluate(pairs)
+        assert min(driver.arenas) > 0.9 * first
 
 
 def test_batts_with_many_programs_in_a_unit(samples):
@@ -219,6 +259,32 @@ def test_samples_that_take_much_more_room_than_their_bytes_are_kept():
     three, places = np.arange(3, dtype=np.uint32), np.arange(3, dtype=np.uint64)
     found = machine.evaluate(0 * three, three, places, 3, outputs=True)
     assert [found.output(k) for k in range(3)] == [(GRID,), (far_apart,), (nested,)]
+
+
+def test_outputs_that_no_memory_has_room_for_are_an_error_and_do_not_go_round_for_ever():
+    machine = CudaEngine(driver=EmulatedDriver(warps=4, memory=4 << 20))
+    data = encode(((1,) * 30,) * 30)
+    machine.add_samples(data, np.array([0, len(data)], np.uint64), 1, np.array([False]))
+    many = ((1,) * (2 * (4 << 20) // len(data)), ())  # the same register, often
+    unit_of(machine, (OPERATION["rot90"].number, 1, 0), (CONTROL["end"].number,), results=many)
+    one, place = np.zeros(1, np.uint32), np.zeros(1, np.uint64)
+    few = Limits(arena_bytes=1 << 15, most_arena_bytes=1 << 16)
+    assert machine.evaluate(one, one, place, 1, limits=few).status.tolist() == [0]
+    with pytest.raises(DeviceOutOfMemory, match="1 pairs have outputs for which the device has no room"):
+        machine.evaluate(one, one, place, 1, limits=few, outputs=True)
+
+
+def test_arenas_are_aligned_whatever_the_limits_are(monkeypatch, programs, samples, host):
+    """A GPU refuses to read 8 bytes from an address that is no multiple of 8; the host does not."""
+    monkeypatch.setattr(cuda, "_LEAST_ARENA", 1024)
+    found, _ = host
+    with on_device() as engine:
+        engine.limits = Limits(arena_bytes=1029, most_arena_bytes=(1 << 12) + 5)
+        pairs = fill(engine, programs, samples)
+        mine = engine.evaluate(pairs, fallback=False)
+        too_little = mine.reason == 1
+        assert 0 < too_little.sum() < len(pairs) / 2
+        assert (mine.equal == found.equal)[~too_little].all()
 
 
 def test_lanes_are_1_or_32():

@@ -175,7 +175,7 @@ def nvrtc_or_skip() -> None:
 def test_kernels_are_compiled_once(tmp_path, monkeypatch):
     nvrtc_or_skip()
     monkeypatch.setattr(cubins, "source", lambda: LIKE_KERNELS)
-    monkeypatch.setattr(cubins, "digest", lambda: "short")
+    monkeypatch.setattr(cubins, "digest", lambda counting="EXECUTIONS": f"short-{counting}")
     monkeypatch.setattr(cubins, "FOLDER", tmp_path / "ahead")
     monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path / "cache"))
     for counting, blocks in (("EXECUTIONS", None), ("NOTHING", None), ("EXECUTIONS", 6)):
@@ -196,7 +196,7 @@ def test_kernels_are_compiled_once(tmp_path, monkeypatch):
 def test_without_a_place_for_them_kernels_are_kept_for_the_process(tmp_path, monkeypatch):
     nvrtc_or_skip()
     monkeypatch.setattr(cubins, "source", lambda: LIKE_KERNELS)
-    monkeypatch.setattr(cubins, "digest", lambda: tmp_path.name)
+    monkeypatch.setattr(cubins, "digest", lambda counting=None: tmp_path.name)
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path / "file" / "cache"))
     path, seconds = cubins.obtain((7, 5), "NOTHING")
@@ -208,7 +208,7 @@ def test_without_a_place_for_them_kernels_are_kept_for_the_process(tmp_path, mon
 def test_kernels_that_cannot_be_compiled_make_the_device_unavailable(tmp_path, monkeypatch):
     nvrtc_or_skip()
     monkeypatch.setattr(cubins, "source", lambda: "this is no program")
-    monkeypatch.setattr(cubins, "digest", lambda: "none")
+    monkeypatch.setattr(cubins, "digest", lambda counting=None: "none")
     monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path))
     driver = object.__new__(CupyDriver)
     driver._number, driver._capability, driver._blocks, driver._kernels = 0, (7, 5), None, {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,14 +29,17 @@ LANES = 32
 SHARED = re.findall(r"^SHARED\((\w+)\)", (build.SOURCES / "shared_operations.def").read_text(encoding="utf-8"), re.M)
 
 
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compiled(folder: Path, *more: str) -> Path:
     """Compile lanes_driver.cpp."""
-    program = tmp_path_factory.mktemp("lanes") / "driver"
-    source = Path(__file__).parent / "lanes_driver.cpp"
-    flags = ["-std=c++17", "-O1", f"-DVM_LANES={LANES}", f"-I{build.SOURCES}", "-pthread"]
+    program, source = folder / "driver", Path(__file__).parent / "lanes_driver.cpp"
+    flags = ["-std=c++17", "-O1", f"-DVM_LANES={LANES}", f"-I{build.SOURCES}", "-pthread", *more]
     subprocess.run([*build.find_compiler(), *flags, str(source), "-o", str(program)], check=True)
     return program
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(tmp_path_factory.mktemp("lanes"))
 
 
 def run(driver: Path, which: str) -> tuple[int, str]:
@@ -60,6 +64,17 @@ def test_collectives_give_every_lane_what_they_should(driver: Path) -> None:
     assert found["sum_before"] == [total * 1000 + sum(range(1, k + 1)) for k in lanes]
     assert found["alone"] == [100 * 100 + LANES] * LANES  # one lane, number 0, was at work; all are again behind it
     assert found["at_once"] == [2**32 - 1, 50 - 31, 2 * LANES]
+
+
+def test_memory_is_copied_filled_and_compared_by_aligned_words(driver: Path) -> None:
+    """As CUDA does it, and the emulation with it: one GPU instruction for eight bytes, not eight."""
+    assert run(driver, "words") == (0, "0 wrong\n")
+
+
+def test_a_lane_that_looks_into_the_stack_of_another_is_noticed(driver: Path, tmp_path: Path) -> None:
+    assert run(driver, "stack") == (0, "")  # it would be a silent error on a GPU
+    status, _ = run(compiled(tmp_path, "-DVM_STRICT", "-fsanitize=undefined"), "stack")
+    assert status == -signal.SIGSEGV
 
 
 @pytest.mark.parametrize("which", ["another", "none", "once_more"])

@@ -12,6 +12,111 @@ VM_INLINE u64 first_bits(u32 n) { return n >= 64 ? ~static_cast<u64>(0) : (stati
 
 VM_INLINE u64 eight_of(i32 colour) { return LOW_BITS * static_cast<u8>(colour); }
 
+// A GPU reads and writes words where they begin at a multiple of their size only, and its compiler, which cannot know
+// that, goes byte by byte. So there, and in its emulation, whole aligned words are read and shifted; what is written is no
+// byte more than it should be, since other lanes may write beside it.
+#if VM_ALIGNED_WORDS
+VM_INLINE u64 address_of(const void* at) { return reinterpret_cast<u64>(at); }
+
+template <class T>
+VM_INLINE void put_aligned(i8* at, u64 x) {
+    const T part = static_cast<T>(x);
+    memcpy(__builtin_assume_aligned(at, sizeof(T)), &part, sizeof(T));
+}
+
+// The aligned word at an address. Of its bytes some may be beyond what the caller may read; no word lies on two pages.
+VM_INLINE u64 aligned_word(u64 address) {
+    u64 x;
+    memcpy(&x, __builtin_assume_aligned(reinterpret_cast<const void*>(address), sizeof(u64)), sizeof(u64));
+    return x;
+}
+
+// n bytes, 1 to EIGHT, and what happens to be behind them.
+VM_INLINE u64 shifted_words(const i8* bytes, u32 n) {
+    const u64 first = address_of(bytes), last = first + n - 1;
+    const u32 by = static_cast<u32>(first & 7) * 8;
+    return aligned_word(first & ~static_cast<u64>(7)) >> by | aligned_word(last & ~static_cast<u64>(7)) << 1 << (63 - by);
+}
+
+// Up to eight bytes, the first in the lowest place; bytes beyond n are 0.
+VM_INLINE u64 load_eight(const i8* bytes, u32 n) {
+    if (!n) return 0;
+    return n >= EIGHT ? shifted_words(bytes, EIGHT) : shifted_words(bytes, n) & first_bits(8 * n);
+}
+
+// Write up to eight bytes, the lowest first.
+VM_INLINE void store_eight(i8* bytes, u32 n, u64 x) {
+    n = n < EIGHT ? n : EIGHT;
+    const auto put = [&](auto part) {
+        put_aligned<decltype(part)>(bytes, x);
+        bytes += sizeof(part);
+        n -= static_cast<u32>(sizeof(part));
+        if (sizeof(part) < sizeof(x)) x >>= 8 * sizeof(part) & 63;
+    };
+    if (address_of(bytes) & 1 && n) put(u8{});
+    if (address_of(bytes) & 2 && n >= 2) put(u16{});
+    if (address_of(bytes) & 4 && n >= 4) put(u32{});
+    if (n == EIGHT) return put(u64{});
+    if (n & 4) put(u32{});
+    if (n & 2) put(u16{});
+    if (n & 1) put(u8{});
+}
+
+// Copy n bytes, the first ones first: they may overlap where they go to a lower address.
+VM_FN void copy_memory(void* to, const void* from, u64 n) {
+    i8* out = static_cast<i8*>(to);
+    const i8* in = static_cast<const i8*>(from);
+    u64 k = 0;
+    if (((address_of(to) | address_of(from)) & 7) == 0) {
+        for (; k + 4 * EIGHT <= n; k += 4 * EIGHT) {  // four loads do not wait for each other
+            const u64 at = address_of(in + k);
+            const u64 x[] = {aligned_word(at), aligned_word(at + 8), aligned_word(at + 16), aligned_word(at + 24)};
+            for (u32 word = 0; word < 4; word++) put_aligned<u64>(out + k + word * EIGHT, x[word]);
+        }
+        for (; k + EIGHT <= n; k += EIGHT) put_aligned<u64>(out + k, aligned_word(address_of(in + k)));
+    } else if (n >= EIGHT) {
+        k = (0 - address_of(to)) & 7;
+        store_eight(out, static_cast<u32>(k), load_eight(in, static_cast<u32>(k)));
+        for (; k + EIGHT <= n; k += EIGHT) put_aligned<u64>(out + k, shifted_words(in + k, EIGHT));
+    }
+    store_eight(out + k, static_cast<u32>(n - k), load_eight(in + k, static_cast<u32>(n - k)));
+}
+
+VM_INLINE void move_bytes(void* to, const void* from, u64 n) { copy_memory(to, from, n); }
+
+VM_FN void fill_memory(void* to, i32 byte, u64 n) {
+    i8* out = static_cast<i8*>(to);
+    const u64 x = eight_of(byte);
+    u64 k = least_of((0 - address_of(to)) & 7, n);
+    store_eight(out, static_cast<u32>(k), x);
+    for (; k + EIGHT <= n; k += EIGHT) put_aligned<u64>(out + k, x);
+    store_eight(out + k, static_cast<u32>(n - k), x);
+}
+
+VM_FN bool same_bytes(const void* a, const void* b, u64 n) {
+    const i8 *x = static_cast<const i8*>(a), *y = static_cast<const i8*>(b);
+    u64 k = 0;
+    if (((address_of(a) | address_of(b)) & 7) == 0) {
+        for (; k + 4 * EIGHT <= n; k += 4 * EIGHT) {
+            u64 differ = 0;
+            for (u32 word = 0; word < 4; word++) {
+                differ |= aligned_word(address_of(x + k) + word * EIGHT) ^ aligned_word(address_of(y + k) + word * EIGHT);
+            }
+            if (differ) return false;
+        }
+    }
+    for (; k < n; k += EIGHT) {
+        const u32 left = static_cast<u32>(least_of<u64>(n - k, EIGHT));
+        if (load_eight(x + k, left) != load_eight(y + k, left)) return false;
+    }
+    return true;
+}
+#else
+VM_INLINE void copy_memory(void* to, const void* from, u64 n) { memcpy(to, from, n); }
+VM_INLINE void move_bytes(void* to, const void* from, u64 n) { memmove(to, from, n); }  // to a lower address
+VM_INLINE void fill_memory(void* to, i32 byte, u64 n) { memset(to, byte, n); }
+VM_INLINE bool same_bytes(const void* a, const void* b, u64 n) { return memcmp(a, b, n) == 0; }
+
 // Up to eight bytes, the first in the lowest place; bytes beyond n are 0.
 VM_INLINE u64 load_eight(const i8* bytes, u32 n) {
     u64 x = 0;
@@ -56,6 +161,7 @@ VM_INLINE void store_eight(i8* bytes, u32 n, u64 x) {
     }
     if (n & 1) *bytes = static_cast<i8>(static_cast<u8>(x));
 }
+#endif
 
 // The high bit of every byte that is 0; the other bits are 0.
 VM_INLINE u64 zero_bytes(u64 x) { return ~(((x & ~HIGH_BITS) + ~HIGH_BITS) | x) & HIGH_BITS; }
@@ -85,6 +191,7 @@ VM_INLINE u64 spread(u64 bits) {
 
 // Copy a row of n bytes; quicker than memcpy for as few as these are. They do not overlap.
 VM_INLINE void copy_bytes(i8* to, const i8* from, u64 n) {
+    if (VM_ALIGNED_WORDS) return copy_memory(to, from, n);
     if (n < EIGHT) return store_eight(to, static_cast<u32>(n), load_eight(from, static_cast<u32>(n)));
     for (u64 k = 0; k + EIGHT < n; k += EIGHT) store_eight(to + k, EIGHT, load_eight(from + k, EIGHT));
     store_eight(to + (n - EIGHT), EIGHT, load_eight(from + (n - EIGHT), EIGHT));  // some of it once more

@@ -53,7 +53,7 @@ VM_FN Value decode_grid(Context& cx, Reader& in) {
     }
     Grid* g = new_grid(cx, h, w);
     if (!g) return unhandled(R_ARENA);
-    memcpy(g->data, bytes, cells);
+    copy_memory(g->data, bytes, cells);
     return of_grid(g);
 }
 
@@ -161,7 +161,7 @@ VM_FN void encode_grid(Writer& out, const Grid& g) {
     write(out, static_cast<u8>(g.h));
     write(out, static_cast<u8>(g.w));
     const u64 cells = static_cast<u64>(g.h) * g.w;
-    if (out.size + cells <= out.capacity) memcpy(out.at + out.size, g.data, cells);
+    if (out.size + cells <= out.capacity) copy_memory(out.at + out.size, g.data, cells);
     out.size += cells;
 }
 

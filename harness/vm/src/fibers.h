@@ -3,8 +3,13 @@
 // Lanes run one at a time, each from collective to collective, in an order that changes. Where they do not all come to
 // the same collective, run() throws, saying where each kind of them was: on a GPU that would hang, or worse. Under
 // ThreadSanitizer a switch of fibers orders nothing, only a collective does; so it reports what one lane writes and
-// another touches without a collective between.
+// another touches without a collective between. With VM_STRICT no lane can touch the stack of another, which on a
+// GPU is its own memory under the same addresses: one that does ends the process.
 #pragma once
+
+#ifdef VM_STRICT
+#include <sys/mman.h>
+#endif
 
 #include <ucontext.h>
 
@@ -16,6 +21,10 @@
 #include <vector>
 
 #include "platform.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/tsan_interface.h>
@@ -86,13 +95,27 @@ public:
 
 private:
     static constexpr std::size_t STACK = 512 << 10;
+    static constexpr std::size_t PAGE = 4096;
+    struct alignas(PAGE) Page {
+        u8 bytes[PAGE];
+    };
     struct Fiber {
         ucontext_t context;
-        std::unique_ptr<u8[]> stack{new u8[STACK]};
+        std::unique_ptr<Page[]> stack{new Page[STACK / PAGE]};
         Site place;
         bool done;
         u64 collectives;
         void* tsan = nullptr;
+        void* asan = nullptr;  // what AddressSanitizer has for it while it does not run
+
+        ~Fiber() { allow(true); }
+        void allow(bool touched) {
+#ifdef VM_STRICT
+            if (mprotect(stack.get(), STACK, touched ? PROT_READ | PROT_WRITE : PROT_NONE)) std::terminate();
+#else
+            static_cast<void>(touched);
+#endif
+        }
     };
     struct Slot {
         u64 words[16];
@@ -118,6 +141,7 @@ private:
         fiber.done = false;
         fiber.collectives = 0;
         fiber.place = Site{"the beginning", 0};
+        fiber.allow(true);
         getcontext(&fiber.context);
         fiber.context.uc_stack.ss_sp = fiber.stack.get();
         fiber.context.uc_stack.ss_size = STACK;
@@ -125,6 +149,7 @@ private:
         const u64 own = reinterpret_cast<u64>(this);
         makecontext(&fiber.context, reinterpret_cast<void (*)()>(&Warp::enter), 3, static_cast<u32>(own >> 32),
                     static_cast<u32>(own), lane);
+        fiber.allow(false);
 #ifdef __SANITIZE_THREAD__
         if (fiber.tsan) __tsan_destroy_fiber(fiber.tsan);
         fiber.tsan = __tsan_create_fiber(0);
@@ -134,6 +159,9 @@ private:
     static void enter(u32 high, u32 low, u32 lane) {
         Warp& own = *reinterpret_cast<Warp*>(static_cast<u64>(high) << 32 | low);
         Fiber& fiber = *own.lanes_[lane];
+#ifdef __SANITIZE_ADDRESS__
+        __sanitizer_finish_switch_fiber(nullptr, &own.scheduler_stack_, &own.scheduler_stack_size_);
+#endif
         VM_ACQUIRE(&own);
         (*own.f_)(lane);
         fiber.place = Site{"the end", 0};
@@ -157,7 +185,16 @@ private:
 #ifdef __SANITIZE_THREAD__
         __tsan_switch_to_fiber(fiber.tsan, __tsan_switch_to_fiber_no_sync);
 #endif
+        fiber.allow(true);
+#ifdef __SANITIZE_ADDRESS__
+        void* of_scheduler = nullptr;
+        __sanitizer_start_switch_fiber(&of_scheduler, fiber.stack.get(), STACK);
+#endif
         swapcontext(&scheduler_, &fiber.context);
+#ifdef __SANITIZE_ADDRESS__
+        __sanitizer_finish_switch_fiber(of_scheduler, nullptr, nullptr);
+#endif
+        fiber.allow(false);
         VM_ACQUIRE(&fiber);  // the scheduler sees what the fiber did, but not the other way round
     }
 
@@ -166,7 +203,13 @@ private:
 #ifdef __SANITIZE_THREAD__
         __tsan_switch_to_fiber(scheduler_fiber_, __tsan_switch_to_fiber_no_sync);
 #endif
+#ifdef __SANITIZE_ADDRESS__
+        __sanitizer_start_switch_fiber(fiber.done ? nullptr : &fiber.asan, scheduler_stack_, scheduler_stack_size_);
+#endif
         swapcontext(&fiber.context, &scheduler_);
+#ifdef __SANITIZE_ADDRESS__
+        __sanitizer_finish_switch_fiber(fiber.asan, nullptr, nullptr);
+#endif
     }
 
     void compare_places() const {
@@ -189,6 +232,8 @@ private:
     const std::function<void(u32)>* f_ = nullptr;
     u32 order_ = 1;
     void* scheduler_fiber_ = nullptr;
+    const void* scheduler_stack_ = nullptr;
+    std::size_t scheduler_stack_size_ = 0;
 };
 
 template <class T, class F>

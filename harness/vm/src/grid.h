@@ -38,7 +38,7 @@ VM_FN Form as_grid(Context& cx, const Value& v, const Grid*& g) {
     for (u64 r = 0; r < n; r++) {
         if (!is_tuple(rows[r]) || length(rows[r]) != w) return IS_UNKNOWN;
         if (rows[r].tag == ROW) {
-            memcpy(made->data + r * w, rows[r].bytes, w);
+            copy_memory(made->data + r * w, rows[r].bytes, w);
             continue;
         }
         for (u64 k = 0; k < w; k++) {

@@ -11,6 +11,7 @@
 // lanes (VM_LANES=32), which fibers.h emulates, to find on a machine without a GPU what would be a race or a hang there.
 #pragma once
 
+#include "bytes.h"
 #include "value.h"
 
 #if VM_LANES > 1 && !defined(__CUDACC__)
@@ -245,7 +246,7 @@ VM_INLINE u32 read_at(const u32& at) {
 // words, as nearly all do.
 VM_INLINE void copy_together(Context& cx, void* to, const void* from, u64 bytes) {
     if (lanes_of(cx) == 1) {
-        memcpy(to, from, bytes);
+        copy_memory(to, from, bytes);
         return;
     }
     u64 done = 0;
@@ -263,7 +264,7 @@ VM_INLINE void copy_together(Context& cx, void* to, const void* from, u64 bytes)
 
 VM_INLINE void clear_together(Context& cx, u64* words, u64 n) {
     if (lanes_of(cx) == 1) {
-        memset(words, 0, n * sizeof(u64));
+        fill_memory(words, 0, n * sizeof(u64));
         return;
     }
     for (u64 k = lane_of(cx); k < n; k += lanes_of(cx)) words[k] = 0;

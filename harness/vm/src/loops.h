@@ -26,7 +26,7 @@ VM_FN Value first_truthy(const Value* items, const Value* results, u64 n) {
 VM_FN Value sorted_items(Context& cx, const Value* items, Value* results, u64 n) {
     Value* sorted = allocate_array<Value>(cx, n);
     if (!sorted) return unhandled(R_ARENA);
-    if (n) memcpy(sorted, items, n * sizeof(Value));
+    if (n) copy_memory(sorted, items, n * sizeof(Value));
     return sort_by(cx, sorted, results, n, false) ? tuple_of(cx, sorted, n) : unhandled(R_ARENA);
 }
 
@@ -36,7 +36,7 @@ VM_FN Value item_of_rank(Context& cx, const Value* items, Value* results, u64 n,
     if (place == 0) return items[extreme_place(cx, results, n, 1)];
     Value* sorted = allocate_array<Value>(cx, n);
     if (!sorted) return unhandled(R_ARENA);
-    memcpy(sorted, items, n * sizeof(Value));
+    copy_memory(sorted, items, n * sizeof(Value));
     return sort_by(cx, sorted, results, n, true) ? sorted[place] : unhandled(R_ARENA);
 }
 

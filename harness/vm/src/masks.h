@@ -243,7 +243,7 @@ VM_FN bool same_box(Context& cx, Mask& m, const Patch& p) {
 // Likewise, with a copy of its bits.
 VM_FN bool copy_mask(Context& cx, Mask& m, const Patch& p) {
     if (!same_box(cx, m, p)) return false;
-    memcpy(m.rows, p.rows, static_cast<u64>(p.h) * p.words * sizeof(u64));
+    copy_memory(m.rows, p.rows, static_cast<u64>(p.h) * p.words * sizeof(u64));
     return true;
 }
 

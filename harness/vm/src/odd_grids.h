@@ -134,7 +134,7 @@ VM_FN Value number_cells(Context& cx, const Value& grid, const Value* background
     cells.values = allocate_array<Value>(cx, cells.n);
     cells.left = allocate_array<u8>(cx, cells.n);
     if (!cells.values || !cells.left) return unhandled(R_ARENA);
-    memset(cells.left, 0, cells.n);
+    fill_memory(cells.left, 0, cells.n);
     for (u64 r = 0; r < h; r++) {
         const Value row = tuple_item(grid, r);
         for (u64 k = 0; k < length(row); k++) {

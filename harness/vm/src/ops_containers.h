@@ -24,13 +24,13 @@ VM_FN Value tuple_of(Context& cx, const Value* items, u64 n) {
         const u64 w = static_cast<u64>(items[0].extra);
         Grid* g = new_grid(cx, static_cast<u32>(n), static_cast<u32>(w));
         if (!g) return unhandled(R_ARENA);
-        for (u64 k = 0; k < n; k++) memcpy(g->data + k * w, items[k].bytes, w);
+        for (u64 k = 0; k < n; k++) copy_memory(g->data + k * w, items[k].bytes, w);
         return of_grid(g);
     }
     if (n == 2) return make_pair(cx, items[0], items[1]);
     Seq* seq = new_seq(cx, n);
     if (!seq) return unhandled(R_ARENA);
-    memcpy(seq->items, items, n * sizeof(Value));
+    copy_memory(seq->items, items, n * sizeof(Value));
     return of_seq(TUPLE, seq);
 }
 
@@ -44,7 +44,7 @@ VM_FN Value set_of(Context& cx, const Value* items, u64 n) {
     cx.arena.top = mark;
     Seq* seq = form == IS_UNKNOWN ? new_seq(cx, n) : nullptr;
     if (!seq) return unhandled(R_ARENA);
-    memcpy(seq->items, items, n * sizeof(Value));
+    copy_memory(seq->items, items, n * sizeof(Value));
     return make_set(cx, seq);
 }
 
@@ -74,7 +74,7 @@ VM_FN Value join_bytes(Context& cx, const Value* parts, u64 n, u64 total) {
     i8* out = g->data;
     for (u64 k = 0; k < n; k++) {
         const u64 bytes = length(parts[k]) * w;
-        memcpy(out, grids ? parts[k].grid->data : parts[k].bytes, bytes);
+        copy_memory(out, grids ? parts[k].grid->data : parts[k].bytes, bytes);
         out += bytes;
     }
     return grids ? of_grid(g) : make_row(g->data, total);
@@ -339,7 +339,7 @@ VM_FN bool mark_repeated(Context& cx, const Value* items, u64 n, u8* repeated) {
     Value* keys = allocate_array<Value>(cx, n);
     if (!places || !keys) return false;
     for (u64 k = 0; k < n; k++) places[k] = integer(static_cast<i64>(k));
-    memcpy(keys, items, n * sizeof(Value));
+    copy_memory(keys, items, n * sizeof(Value));
     if (!sort_by(cx, places, keys, n, false)) return false;  // stable: of equal ones the first leads
     for (u64 k = 0; k < n; k++) repeated[places[k].num] = k && equal(cx, keys[k], keys[k - 1]);
     return true;
@@ -368,13 +368,13 @@ VM_FN Value op_repeat(Context& cx, const Value& item, const Value& num) {
     if (is_int(item) && is_byte(item.num)) {
         i8* bytes = allocate_array<i8>(cx, n);
         if (!bytes || n > INT32_MAX) return unhandled(R_ARENA);
-        memset(bytes, static_cast<int>(item.num), n);
+        fill_memory(bytes, static_cast<int>(item.num), n);
         return make_row(bytes, n);
     }
     if (are_grid_rows(&item, 1) && n <= MOST_SIDE) {
         Grid* g = new_grid(cx, static_cast<u32>(n), static_cast<u32>(item.extra));
         if (!g) return unhandled(R_ARENA);
-        for (u64 k = 0; k < n; k++) memcpy(g->data + k * g->w, item.bytes, g->w);
+        for (u64 k = 0; k < n; k++) copy_memory(g->data + k * g->w, item.bytes, g->w);
         return of_grid(g);
     }
     Seq* seq = has_room(cx, n, sizeof(Value)) ? new_seq(cx, n) : nullptr;
@@ -518,7 +518,7 @@ VM_FN Form product_mask(Context& cx, const Value* a, u64 n, const Value* b, u64 
     for (u64 k = 0; k < m; k++) mask.set(0, static_cast<u32>(b[k].num - e.left));
     for (u64 k = 0; k < n; k++) {
         if (a[k].num == e.top) continue;
-        memcpy(mask.rows + static_cast<u64>(a[k].num - e.top) * mask.words, mask.rows, mask.words * sizeof(u64));
+        copy_memory(mask.rows + static_cast<u64>(a[k].num - e.top) * mask.words, mask.rows, mask.words * sizeof(u64));
     }
     result = finish(cx, mask, false, 0);
     return is_bad(result) ? NO_MEMORY : IS_PATCH;

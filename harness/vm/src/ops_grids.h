@@ -445,11 +445,11 @@ VM_FN Value flip_patch(Context& cx, const Patch& p, bool upside_down) {
     for (u32 r = lane_of(cx); r < p.h; r += lanes_of(cx)) {
         const u64 source = upside_down ? p.h - 1 - r : r;
         const u64* row = p.rows + source * p.words;
-        if (upside_down) memcpy(rows + static_cast<u64>(r) * p.words, row, p.words * sizeof(u64));
+        if (upside_down) copy_memory(rows + static_cast<u64>(r) * p.words, row, p.words * sizeof(u64));
         else reverse_row(rows + static_cast<u64>(r) * p.words, row, p.words, p.w);
         if (!many) continue;
         i8* to = plane + static_cast<u64>(r) * p.w;
-        if (upside_down) memcpy(to, p.plane + source * p.w, p.w);
+        if (upside_down) copy_memory(to, p.plane + source * p.w, p.w);
         else reverse_bytes(to, p.plane + source * p.w, p.w);
     }
     return reshaped(cx, p, p.h, p.w, rows, plane);
@@ -569,7 +569,7 @@ VM_FN void put_own_colours(i8* cells, u64 bits, const i8* colours, i64 offset) {
         const u32 from = lowest_bit(bits);
         const u64 others = ~(bits >> from);
         const u32 n = others ? lowest_bit(others) : 64;
-        if (n >= EIGHT) memcpy(cells + from, colours + (offset + from), n);
+        if (n >= EIGHT) copy_memory(cells + from, colours + (offset + from), n);
         else for (u32 k = from; k < from + n; k++) cells[k] = colours[offset + k];
         bits &= ~(first_bits(n) << from);
     }
@@ -875,11 +875,11 @@ VM_FN Value upscale_object(Context& cx, const Patch& p, u32 factor) {
                 set_run(row, from, from + factor);
             }
         }
-        for (u32 copy = 1; copy < factor; copy++) memcpy(row + copy * m.words, row, m.words * sizeof(u64));
+        for (u32 copy = 1; copy < factor; copy++) copy_memory(row + copy * m.words, row, m.words * sizeof(u64));
         if (!many) continue;
         i8* plane = m.plane + static_cast<u64>(r) * factor * m.w;
         repeat_bytes(plane, p.plane + static_cast<u64>(r) * p.w, p.w, factor);
-        for (u32 copy = 1; copy < factor; copy++) memcpy(plane + copy * m.w, plane, m.w);
+        for (u32 copy = 1; copy < factor; copy++) copy_memory(plane + copy * m.w, plane, m.w);
     }
     Patch scaled = p;
     scaled.count = p.count * factor * factor;
@@ -1101,7 +1101,7 @@ VM_NOINLINE Value op_canvas(Context& cx, const Value& value, const Value& dimens
         return is_bad(row) ? row : copies_of(cx, row, h);
     }
     Grid* g = new_grid(cx, static_cast<u32>(h), static_cast<u32>(w));
-    if (g && w) memset(g->data, static_cast<int>(value.num), cells_in(*g));
+    if (g && w) fill_memory(g->data, static_cast<int>(value.num), cells_in(*g));
     return grid_value(cx, g);
 }
 

@@ -196,7 +196,7 @@ VM_FN void sort_keys(u64* keys, u64* spare, u32 n) {
         for (u32 k = 0; k < n; k++) next[keys[k] >> 56]++;
         counts_to_places(next);
         for (u32 k = 0; k < n; k++) spare[next[keys[k] >> 56]++] = keys[k];
-        memcpy(keys, spare, n * sizeof(u64));
+        copy_memory(keys, spare, n * sizeof(u64));
     }
     for (u32 k = 1; k < n; k++) {
         const u64 key = keys[k];
@@ -252,7 +252,7 @@ VM_FN Value set_of_components(Context& cx, const Grid& g, const Component* compo
     u64* rows = allocate_array<u64>(cx, words);
     i8* plane = allocate_array<i8>(cx, colours);
     if (!seq || !patches || !rows || !plane) return unhandled(R_ARENA);
-    memset(rows, 0, words * sizeof(u64));
+    fill_memory(rows, 0, words * sizeof(u64));
     for (u32 k = 0; k < n; k++) {
         const Component& c = components[k];
         const u32 h = c.bottom - c.top + 1, w = c.right - c.left, row_words = (w + 63) / 64;
@@ -261,7 +261,9 @@ VM_FN Value set_of_components(Context& cx, const Grid& g, const Component* compo
         seq->items[c.place] = of_patch(patches + k);
         rows += static_cast<u64>(h) * row_words;
         if (!c.mixed) continue;
-        for (u32 r = 0; r < h; r++, plane += w) memcpy(plane, g.data + static_cast<u64>(c.top + r) * g.w + c.left, w);
+        for (u32 r = 0; r < h; r++, plane += w) {
+            copy_memory(plane, g.data + static_cast<u64>(c.top + r) * g.w + c.left, w);
+        }
     }
     for (u32 k = 0; k < runs.n; k++) {
         const Run& run = runs.runs[k];
@@ -503,7 +505,7 @@ VM_FN Value set_together(Context& cx, const Grid& g, const SharedRuns& s, const 
         const Patch& p = patches[k];
         for (u32 r = lane_of(cx); p.plane && r < p.h; r += lanes_of(cx)) {
             const i8* from = g.data + static_cast<u64>(static_cast<u32>(p.top) + r) * g.w + p.left;
-            memcpy(const_cast<i8*>(p.plane) + static_cast<u64>(r) * p.w, from, p.w);
+            copy_memory(const_cast<i8*>(p.plane) + static_cast<u64>(r) * p.w, from, p.w);
         }
     }
     sync(cx);
@@ -766,7 +768,7 @@ VM_NOINLINE Value op_occurrences(Context& cx, const Value& grid, const Value& ob
 VM_FN void find_mixed_columns(const Grid& g, u8* mixed) {
     const u32 h = g.h, w = g.w;  // which the compiler could not tell from what is written
     const i8* first = g.data;
-    memset(mixed, 0, w);
+    fill_memory(mixed, 0, w);
     for (u32 r = 1; r < h; r++) {
         const i8* row = first + static_cast<u64>(r) * w;
         for (u32 k = 0; k < w; k++) mixed[k] = static_cast<u8>(mixed[k] | (row[k] ^ first[k]));

@@ -832,7 +832,7 @@ VM_FN Value period_of_places(Context& cx, const Value& obj, bool across) {
     if (span > MOST_PERIOD) return unhandled(R_FORM);
     Seq* seq = new_seq(cx, places.n);
     if (!seq) return unhandled(R_ARENA);
-    memcpy(seq->items, places.items, places.n * sizeof(Value));
+    copy_memory(seq->items, places.items, places.n * sizeof(Value));
     const Value known = make_set(cx, seq);
     if (is_bad(known)) return known;
     u8* const mark = cx.arena.top;

@@ -67,8 +67,12 @@ VM_FN bool next_cell(PatchWalk& walk, Value& item) {
 VM_INLINE int sign_of(i64 a, i64 b) { return (a > b) - (a < b); }
 
 VM_FN int compare_bytes(const i8* a, const i8* b, u64 n) {
-    for (u64 k = 0; k < n; k++) {
-        if (a[k] != b[k]) return a[k] < b[k] ? -1 : 1;
+    for (u64 k = 0; k < n; k += EIGHT) {
+        const u32 left = static_cast<u32>(least_of<u64>(n - k, EIGHT));
+        const u64 x = load_eight(a + k, left), y = load_eight(b + k, left);
+        if (x == y) continue;
+        const u32 by = lowest_bit(x ^ y) & ~7u;
+        return static_cast<i8>(x >> by) < static_cast<i8>(y >> by) ? -1 : 1;
     }
     return 0;
 }
@@ -282,8 +286,8 @@ VM_FN bool sort_by(Context& cx, Value* items, Value* keys, u64 n, bool descendin
             const u64 middle = least_of(low + width, n), high = least_of(low + 2 * width, n);
             // Nothing to merge: what is sorted often nearly is in order.
             if (middle == high || !is_behind(cx, from_keys[middle - 1], from_keys[middle], descending)) {
-                memcpy(to + low, from + low, (high - low) * sizeof(Value));
-                if (apart) memcpy(to_keys + low, from_keys + low, (high - low) * sizeof(Value));
+                copy_memory(to + low, from + low, (high - low) * sizeof(Value));
+                if (apart) copy_memory(to_keys + low, from_keys + low, (high - low) * sizeof(Value));
                 continue;
             }
             u64 a = low, b = middle;
@@ -302,8 +306,8 @@ VM_FN bool sort_by(Context& cx, Value* items, Value* keys, u64 n, bool descendin
         to_keys = swap;
     }
     if (from != items) {
-        memcpy(items, from, n * sizeof(Value));
-        if (apart) memcpy(keys, from_keys, n * sizeof(Value));
+        copy_memory(items, from, n * sizeof(Value));
+        if (apart) copy_memory(keys, from_keys, n * sizeof(Value));
     }
     cx.arena.top = mark;
     return true;
@@ -356,7 +360,7 @@ VM_FN bool new_colour_masks(Context& cx, ColourMasks& m, const CellRange& e, u64
     if (words > 1024 + 4 * cells) return false;
     m.rows = allocate_array<u64>(cx, words);
     if (!m.rows) return false;
-    memset(m.rows, 0, words * sizeof(u64));
+    fill_memory(m.rows, 0, words * sizeof(u64));
     return true;
 }
 
@@ -412,7 +416,7 @@ VM_FN bool drop_repeated_patches(Context& cx, Seq* seq) {
     u8* mark = cx.arena.top;
     u32* table = allocate_array<u32>(cx, slots);  // 1 + the number of an item that was kept
     if (!table) return false;
-    memset(table, 0, slots * sizeof(u32));
+    fill_memory(table, 0, slots * sizeof(u32));
     u64 kept = 0;
     bool empty = false;
     for (u64 k = 0; k < seq->n; k++) {
@@ -565,7 +569,7 @@ VM_FN void write_items(const Value& v, Value* out) {
     if (v.tag == PATCH) {
         write_cells(*v.patch, out);
     } else if (v.tag == TUPLE || v.tag == SET) {
-        if (n) memcpy(out, v.seq->items, n * sizeof(Value));
+        if (n) copy_memory(out, v.seq->items, n * sizeof(Value));
     } else {
         for (u64 k = 0; k < n; k++) out[k] = tuple_item(v, k);
     }

@@ -190,7 +190,7 @@ VM_FN Value finish(Context& cx, const Mask& m, bool object, i32 colour) {
             i8* moved = allocate_array<i8>(cx, static_cast<u64>(h) * w);
             if (!moved) return unhandled(R_ARENA);
             for (u32 r = lane_of(cx); r < h; r += lanes_of(cx)) {
-                memcpy(moved + r * w, m.plane + (first + r) * m.w + from, w);
+                copy_memory(moved + r * w, m.plane + (first + r) * m.w + from, w);
             }
             plane = moved;
         }

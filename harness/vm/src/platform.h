@@ -38,6 +38,13 @@
 #define VM_LANES 1
 #endif
 
+// Whether memory is copied and compared as CUDA does it (bytes.h). Sanitizers, which know bytes, get the host's way.
+#if VM_LANES > 1 && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define VM_ALIGNED_WORDS 1
+#else
+#define VM_ALIGNED_WORDS 0
+#endif
+
 namespace vm {
 
 #ifdef __CUDACC_RTC__
@@ -76,29 +83,6 @@ VM_INLINE u32 highest_bit(u64 x) { return 63u - static_cast<u32>(__clzll(static_
 VM_INLINE u32 count_bits(u64 x) { return static_cast<u32>(__builtin_popcountll(x)); }
 VM_INLINE u32 lowest_bit(u64 x) { return static_cast<u32>(__builtin_ctzll(x)); }    // x != 0
 VM_INLINE u32 highest_bit(u64 x) { return 63u - static_cast<u32>(__builtin_clzll(x)); }  // x != 0
-#endif
-
-// Move n bytes to a lower address; they may overlap.
-#ifdef __CUDACC__
-VM_INLINE void move_bytes(void* to, const void* from, u64 n) {
-    u8* out = static_cast<u8*>(to);
-    const u8* in = static_cast<const u8*>(from);
-    for (u64 k = 0; k < n; k++) out[k] = in[k];
-}
-#else
-VM_INLINE void move_bytes(void* to, const void* from, u64 n) { memmove(to, from, n); }
-#endif
-
-#ifdef __CUDACC__
-VM_INLINE bool same_bytes(const void* a, const void* b, u64 n) {
-    const u8 *x = static_cast<const u8*>(a), *y = static_cast<const u8*>(b);
-    for (u64 k = 0; k < n; k++) {
-        if (x[k] != y[k]) return false;
-    }
-    return true;
-}
-#else
-VM_INLINE bool same_bytes(const void* a, const void* b, u64 n) { return memcmp(a, b, n) == 0; }
 #endif
 
 #ifdef __CUDACC__
