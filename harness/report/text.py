@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.places import portable
 from harness.report.fallbacks import fell_back_text
 from harness.report.format import (
     MISSING,
@@ -125,7 +126,7 @@ def flattened(mapping: dict[str, Any], prefix: str = "") -> list[tuple[str, str]
 
 def reproduce_command(run: Run) -> str:
     """The command that runs the same configuration again, from the checkout."""
-    return f"python -m harness run {shlex.quote(str(_shown(run.folder) / 'config.yaml'))}"
+    return f"python -m harness run {shlex.quote(portable(str(_shown(run.folder) / 'config.yaml')))}"
 
 
 def commit_text(environment: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Self
 import pandas as pd
 
 from harness.atomic import sync_folder, write_atomic
+from harness.places import scrubbed, scrubbed_value
 from harness.run import schema
 
 JOURNAL = "journal"
@@ -29,7 +30,10 @@ class DamagedJournal(ValueError):
 
 
 class RunFolder:
-    """A folder of its own for one run, to which files are only ever added or renewed whole."""
+    """A folder of its own for one run, to which files are only ever added or renewed whole.
+
+    Whatever is written there tells paths as ``harness.places`` does: a run folder may be shown to anybody.
+    """
 
     def __init__(self, path: Path) -> None:
         """Write to an existing folder; ``take`` and ``create`` make one."""
@@ -93,7 +97,8 @@ class RunFolder:
         Raises:
             CannotWrite: if it cannot be written.
         """
-        self.write_text(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        told = scrubbed_value(value, self.path.parent)
+        self.write_text(name, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
     def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows as ``<name>.parquet``, whole, also without a row, with the columns that ``schema`` states.
@@ -101,7 +106,7 @@ class RunFolder:
         Raises:
             CannotWrite: if it cannot be written.
         """
-        self._write(Path(f"{name}.parquet"), _parquet(name, rows))
+        self._write(Path(f"{name}.parquet"), _parquet(name, rows, self.path.parent))
 
     def write_part(self, name: str, number: int, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows as a part of a table that grows: a file of its own in the folder ``<name>.parquet``.
@@ -111,7 +116,7 @@ class RunFolder:
         Raises:
             CannotWrite: if it cannot be written.
         """
-        self._write(Path(f"{name}.parquet", f"part-{number:05d}.parquet"), _parquet(name, rows))
+        self._write(Path(f"{name}.parquet", f"part-{number:05d}.parquet"), _parquet(name, rows, self.path.parent))
 
     def remove_unfinished(self) -> None:
         """Remove files that a process which was killed had begun to write; nobody else may be writing."""
@@ -193,7 +198,7 @@ class Journal:
         Raises:
             CannotWrite: if it cannot be written.
         """
-        text = json.dumps({"kind": kind, **content}, ensure_ascii=False)
+        text = json.dumps({"kind": kind, **scrubbed_value(content, self._folder.path.parent)}, ensure_ascii=False)
         self._folder.write_text(f"{JOURNAL}/{self._count:05d}-{kind}.json", text + "\n")
         self._count += 1
 
@@ -206,9 +211,14 @@ class Journal:
             self._path.rmdir()
 
 
-def _parquet(name: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
+def _parquet(name: str, rows: Sequence[Mapping[str, Any]], folder: Path) -> bytes:
     columns = schema.TABLES[name]
     frame = {column: pd.Series([row[column] for row in rows], dtype=dtype) for column, dtype in columns.items()}
+    for column, dtype in columns.items():
+        if dtype == "string" and len(rows):
+            told = {text: scrubbed(text, folder) for text in frame[column].dropna().unique()}
+            if any(text != own for text, own in told.items()):
+                frame[column] = frame[column].replace(told)
     buffer = BytesIO()
     pd.DataFrame(frame).to_parquet(buffer, index=False)
     return buffer.getvalue()
