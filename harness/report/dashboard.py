@@ -40,6 +40,7 @@ from harness.report.gpu_plots import GPU_PLOTS
 from harness.report.markup import Html, join, markup, tag
 from harness.report.page import render_page
 from harness.report.plots import PLOTS
+from harness.report.primitive_work import EXPLAINED, primitive_work, work_lines
 from harness.report.proof import checks_section, devices_section, gpu_findings
 from harness.report.style import mode_colour
 from harness.report.svg import svg_fragment
@@ -388,12 +389,54 @@ def _primitives(run: Run) -> Html:
             data_table("Primitives, most time first", _cost_heads(["primitive", "family"], modes, []), per_primitive,
                    name="primitive-table", tall=True, sortable=True),
         ),
+        _primitive_work(run),
     )  # fmt: skip
 
 
+def _primitive_work(run: Run) -> Html:
+    """Who executed each primitive of the modes that may fall back: they themselves, or the reference."""
+    table, _ = primitive_work(run)
+    lines = work_lines(run)
+    if not lines:
+        return Html("")
+    modes = list(dict.fromkeys(table["mode"]))
+    own = {(row["mode"], row["primitive"]): row for _, row in table.iterrows()}
+    rows = [
+        tag("tr", tag("th", tag("span", name, class_="name"), scope="row"), tag("td", family),
+            *(part for mode in modes for part in _work_cells(own.get((mode, name)), mode)))
+        for name, family in dict(zip(table["primitive"], table["family"], strict=True)).items()
+    ]  # fmt: skip
+    heads = _mode_heads(["primitive", "family"], modes, ["by itself", "by the reference", "share by itself"])
+    return join(
+        tag("h3", "Device against fallback"),
+        tag("p", EXPLAINED, class_="soft"),
+        tag("ul", *(tag("li", line) for line in lines)),
+        tag(
+            "details",
+            tag("summary", f"All {count(len(rows))} primitives: by the mode itself, or by the reference"),
+            data_table("Executions of primitives, the most first", heads, rows, name="work-table", tall=True,
+                       sortable=True),
+        ) if rows else "",
+    )  # fmt: skip
+
+
+def _work_cells(row: pd.Series[Any] | None, mode: str) -> list[Html]:
+    if row is None:
+        return [cell(None, Html("")) for _ in range(3)]
+    left = tag("span", count(row["fell_back"]), class_="bad" if row["fell_back"] > row["executed"] else None)
+    return [
+        cell(row["executed"], count(row["executed"])),
+        cell(row["fell_back"], left),
+        cell(row["own_share"], bar(row["own_share"], mode)),
+    ]
+
+
 def _cost_heads(names: list[str], modes: list[str], more: list[str]) -> list[Html]:
+    return _mode_heads(names, modes, [*more, "calls", "self time", "share"])
+
+
+def _mode_heads(names: list[str], modes: list[str], columns: list[str]) -> list[Html]:
     """Two rows of column heads: the modes, and the columns of each."""
-    columns = [*more, "calls", "self time", "share"]
     groups = [tag("td") for _ in names]
     for mode in modes:
         style = f"--mode:{mode_colour(mode)}"

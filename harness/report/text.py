@@ -26,6 +26,7 @@ from harness.report.format import (
     speedup,
 )
 from harness.report.frames import BASELINE, Run
+from harness.report.primitive_work import EXPLAINED, primitive_work, work_lines
 from harness.report.tables import (
     baseline_mode,
     family_table,
@@ -314,7 +315,25 @@ def _families_section(run: Run) -> list[str]:
         "",
         "Self time in primitives, from a pass of its own in which they are counted: shares, not seconds, carry over. "
         f"{PROFILE_OF_MACHINE}",
+        *_work_lines(run),
     ]
+
+
+def _work_lines(run: Run) -> list[str]:
+    """Who executed the primitives of modes that may fall back, and a table of those that fell back most."""
+    lines = work_lines(run)
+    if not lines:
+        return []
+    table, _ = primitive_work(run)
+    left = table[table["fell_back"] > 0].sort_values("fell_back", ascending=False, kind="stable").head(SLOWEST)
+    head = ["primitive", "mode", "by itself", "by the reference", "share by itself"]
+    rows = [
+        [code(row["primitive"]), code(row["mode"]), count(row["executed"]), count(row["fell_back"]),
+         percent(row["own_share"])]
+        for _, row in left.iterrows()
+    ]  # fmt: skip
+    shown = ["", *_table(head, rows, right=range(2, len(head)))] if rows else []
+    return ["", "### Device against fallback", "", *(f"- {_plain(line)}" for line in lines), *shown, "", EXPLAINED]
 
 
 def _problems_section(run: Run) -> list[str]:
