@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,6 +23,7 @@ from harness.report.summary import ModeSummary
 MOST_CONFIGURATIONS = 12
 MOST_PANELS = 5
 MOST_RUNS = 150
+_LEAST_SPAN = timedelta(hours=1)  # of an axis of time
 MARKERS = "osD^vP*X"
 # Keys of a configuration that make runs the same work.
 WORKLOAD = tuple(f"config.{key}" for key in ("data", "tasks", "samples_per_task", "batt_samples", "programs", "seed"))
@@ -152,6 +153,10 @@ def _over_time(collection: Collection, measure: Measure, name: str, label: str, 
             _panel(axes, runs, measure, modes, unit)
             axes.set_ylabel(label)
             axes.text(0, 1.02, shorten(printable(configuration), 40), transform=axes.transAxes, va="bottom", color=INK)
+        first, last = (edge(time for runs in shown.values() for time, _ in runs) for edge in (min, max))
+        least = (_LEAST_SPAN - (last - first)) / 2  # matplotlib would give a single run an axis of years
+        if least > timedelta(0):
+            grid[-1, 0].set_xlim(date2num(first - least), date2num(last + least))  # type: ignore[no-untyped-call]
         locator = AutoDateLocator(minticks=3)  # type: ignore[no-untyped-call]
         grid[-1, 0].xaxis.set_major_locator(locator)
         grid[-1, 0].xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from harness.config import GPU_MODES
+from harness.measure.diagnosis import MOST_OVERHEAD
 from harness.report.fallbacks import fell_back_text
 from harness.report.format import (
     confidence_level,
@@ -186,7 +187,8 @@ def _mode_cautions(row: pd.Series[Any], confidence: float) -> Iterator[str]:
             f"{mode}: the interval of its throughput is wider than {WIDE:.0%} of it to either side; "
             "give the run more time, or a machine that does nothing else."
         )
-    if row["overhead"] > OVERHEAD:
+    told = not is_missing(row["harness_overhead"]) and row["harness_overhead"] > MOST_OVERHEAD  # by the runner
+    if row["overhead"] > OVERHEAD and not told:
         yield (
             f"{mode}: {percent(row['overhead'])} of its workers' time went into something else than evaluations; "
             "more evaluations per block make the share smaller."
