@@ -4,6 +4,7 @@ import re
 import pytest
 from synthetic_run import HOSTILE, SLOW, with_fallbacks, with_native_profile
 
+from harness.places import portable
 from harness.report.fallbacks import fell_back_text
 from harness.report.frames import load_run
 from harness.report.tables import mode_table
@@ -175,7 +176,7 @@ def test_report_has_every_section_and_row(folder):
     assert "120 first calls: 339 ms in all, median 500 µs, longest 136 ms" in text
     assert "| containers | 1 | 1,500 | 33.3% |" in text
     assert "| `solve_00000002` | failed | 2 |" in text
-    assert f"python -m harness run {folder / 'config.yaml'}" in text
+    assert f"python -m harness run {portable(str(folder / 'config.yaml'))}" in text
     assert "5e198d1c0ffe, with uncommitted changes" in text
 
 
