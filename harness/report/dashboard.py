@@ -63,7 +63,7 @@ from harness.report.text import (
     note_text,
     reproduce_command,
 )
-from harness.report.verdict import cautions, findings, idle_modes, programs_line
+from harness.report.verdict import cautions, findings, idle_groups, programs_line
 from harness.report.verify import checks, headline, overall
 
 # The most bytes of a page, and the most rows of its long tables; the data files hold every row.
@@ -134,8 +134,7 @@ def _header(run: Run) -> Html:
     if run.phase_seconds:
         times.append(f"{duration(sum(run.phase_seconds.values()))} of work")
     verdict = [
-        tag("li", tag("span", finding.level, class_=f"badge {finding.level}"), tag("span", finding.text))
-        for finding in [*gpu_findings(run), *findings(run)]
+        tag("li", badge(finding.level), tag("span", finding.text)) for finding in [*gpu_findings(run), *findings(run)]
     ]
     found = checks(run)
     said = tag("span", f"Checked from what was measured: {headline(run, found)}.")
@@ -185,7 +184,7 @@ def _tiles(run: Run) -> Html:
 
 def _notes(run: Run) -> Html:
     columns = []
-    idle = [join(tag("b", mode), f" {status}: {reason}") for mode, status, reason in idle_modes(run)]
+    idle = [join(tag("b", who), f": {why}") for who, why in idle_groups(run)]
     for title, lines in (("Modes that were not measured", idle), ("Cautions", cautions(run))):
         if lines:
             columns.append(tag("div", tag("h2", title), tag("ul", *(tag("li", line) for line in lines))))
@@ -237,7 +236,8 @@ def _modes(run: Run) -> Html:
                 cell(row["overhead"], percent(row["overhead"])),
                 tag("td", agreement_text(row) if measured else tag("span", DASH, class_="none")),
                 cell(row["fell_back"], fell_back_text(row).partition(":")[0]),  # reasons have a table of their own
-                tag("td", note_text(row), class_="wrap"),
+                # Why it was not measured is told at the top, once.
+                tag("td", note_text(row) if measured else printable(row["status"]), class_="wrap"),
             )
         )
     level = confidence_level(run.confidence)

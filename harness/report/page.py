@@ -141,7 +141,7 @@ footer { color: var(--soft); font-size: .86rem; padding-top: 2.5rem; padding-bot
   table { font-size: 7.5pt; } th, td { padding: .2rem .35rem; } .bar { display: none; }
   tbody th, .wrap { min-width: 0; }
   tr, figure, .tile, .card { break-inside: avoid; } h2, h3 { break-after: avoid; }
-  th button { position: static; padding: 0; } th button::after { content: ""; }
+  th button { display: contents; } th button::after { content: ""; }
 }
 """
 

@@ -27,6 +27,7 @@ from harness.report.format import (
 )
 from harness.report.frames import BASELINE, Run
 from harness.report.primitive_work import EXPLAINED, primitive_work, work_lines
+from harness.report.proof import gpu_findings
 from harness.report.tables import (
     baseline_mode,
     family_table,
@@ -196,7 +197,7 @@ def report_markdown(run: Run) -> str:
     """report.md: the verdict, the modes, first calls, slowest programs, families, problems, how it was run."""
     machine = _plain(machine_text(run.environment))
     lines = [f"# Benchmark run {_plain(run.name)}", "", f"{moment(run.record.get('started'))}, {machine}.", ""]
-    lines += [f"- **{finding.level}**: {_plain(finding.text)}" for finding in findings(run)]
+    lines += [f"- **{finding.level}**: {_plain(finding.text)}" for finding in [*gpu_findings(run), *findings(run)]]
     lines += ["", _plain(programs_line(run)), ""]
     notes = cautions(run)
     if notes:

@@ -36,7 +36,7 @@ DOMINANT = 0.5
 
 @dataclass(frozen=True)
 class Finding:
-    """A sentence, and whether it is ``good``, ``bad``, or ``unclear``."""
+    """A sentence, and whether it is ``good``, ``bad``, ``unclear``, or ``skipped`` where nothing was to be found."""
 
     level: str
     text: str
@@ -136,6 +136,14 @@ def idle_modes(run: Run) -> list[tuple[str, str, str]]:
     table = mode_table(run)
     idle = table[~table["mode"].isin(measured_modes(run))]
     return [(printable(row["mode"]), str(row["status"]), _reason(row)) for _, row in idle.iterrows()]
+
+
+def idle_groups(run: Run) -> list[tuple[str, str]]:
+    """(which modes and what became of them, why) for the modes that were not measured; one reason is told once."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for mode, status, reason in idle_modes(run):
+        groups.setdefault((status, reason), []).append(mode)
+    return [(f"{' and '.join(modes)} {status}", reason) for (status, reason), modes in groups.items()]
 
 
 def resumptions(run: Run) -> list[str]:
