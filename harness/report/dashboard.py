@@ -163,20 +163,26 @@ def _tiles(run: Run) -> Html:
     table = mode_table(run)
     tiles = []
     for _, row in table[table["evaluations_per_s"].notna()].iterrows():
-        facts = [("interval", _range_text(row, "evaluations_per_s"))]
-        if row["mode"] == BASELINE:
-            facts.append(("speedup", "1x, the baseline"))
-        elif not is_missing(row["speedup"]):
-            facts.append(("speedup, total", speedup(row["speedup"])))
-            facts.append(("speedup, geometric mean", speedup(row["geometric_mean_speedup"])))
+        rate = number(row["evaluations_per_s"])
+        wrong = not is_missing(row["mismatches"]) and row["mismatches"] > 0
+        counts = not is_missing(row["speedup"]) and row["mode"] != BASELINE and not wrong
+        if counts:  # how much faster is what one looks for; not of a mode that computes something else
+            big = tag("div", speedup(row["speedup"]), " ", tag("small", f"as fast as {BASELINE}"), class_="big")
+            facts: list[tuple[str, str | Html]] = [("interval", _range_text(row, "speedup", "x"))]
+            facts.append(("geometric mean", speedup(row["geometric_mean_speedup"])))
+            facts.append(("evaluations/s", rate))
+        else:
+            big = tag("div", rate, " ", tag("small", "evaluations/s"), class_="big")
+            facts = [("interval", _range_text(row, "evaluations_per_s"))]
+            facts += [("speedup", "1x, the baseline")] if row["mode"] == BASELINE else []
         facts.append(("equal to reference", agreement_text(row)))
         if not is_missing(row["fell_back"]):
             facts.append(("fell back to reference", fell_back_text(row).partition(":")[0]))
         if row["mode"] in device_modes(run):
             facts.append(("done by devices", percent(device_share(run, row["mode"]))))
             facts.append(("GPU busy (NVML)", percent(utilization(run, row["mode"]))))
+        facts.append(("verdict", badge(overall([check for check in checks(run) if check.mode == row["mode"]]))))
         listed = [part for name, text in facts for part in (tag("dt", name), tag("dd", text))]
-        big = tag("div", number(row["evaluations_per_s"]), " ", tag("small", "evaluations/s"), class_="big")
         style = f"--mode:{mode_colour(row['mode'])}"
         tiles.append(tag("div", tag("h2", row["mode"]), big, tag("dl", *listed), class_="tile", style=style))
     return tag("div", *tiles, class_="tiles") if tiles else Html("")

@@ -72,7 +72,7 @@ def checks_section(run: Run) -> Html:
     rows = [
         tag(
             "tr",
-            tag("th", tag("span", check.check, class_="name"), scope="row"),
+            tag("th", tag("code", check.check, class_="mode"), scope="row"),
             tag("td", badge(check.verdict)),
             tag("td", mode_name(check.mode) if check.mode else "all"),
             tag("td", _short(value_text(check.value)), class_="wrap"),
