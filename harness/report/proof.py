@@ -97,7 +97,7 @@ def devices_section(run: Run) -> Html:
     table = device_table(run)
     if table.empty and run.opcodes.empty:
         lines = [tag("p", finding.text) for finding in gpu_findings(run)]
-        lines += [tag("p", f"{who}: {why}.", class_="soft") for who, why in idle_groups(run)]
+        lines += [tag("p", f"{who}: {why}.", class_="soft") for who, why in idle_groups(run, device_modes(run))]
         return join(*lines) if lines else tag("p", "The run was asked for no GPU mode.")
     return join(_sampling(run), _devices(table), _opcodes(run))
 

@@ -138,12 +138,19 @@ def idle_modes(run: Run) -> list[tuple[str, str, str]]:
     return [(printable(row["mode"]), str(row["status"]), _reason(row)) for _, row in idle.iterrows()]
 
 
-def idle_groups(run: Run) -> list[tuple[str, str]]:
+def idle_groups(run: Run, among: Sequence[str] | None = None) -> list[tuple[str, str]]:
     """(which modes and what became of them, why) for the modes that were not measured; one reason is told once."""
     groups: dict[tuple[str, str], list[str]] = {}
     for mode, status, reason in idle_modes(run):
+        if among is not None and mode not in among:
+            continue
         groups.setdefault((status, reason), []).append(mode)
-    return [(f"{' and '.join(modes)} {status}", reason) for (status, reason), modes in groups.items()]
+    return [(f"{_listed(modes)} {status}", reason) for (status, reason), modes in groups.items()]
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def resumptions(run: Run) -> list[str]:
