@@ -206,3 +206,8 @@ def test_ctrl_c_in_first_calls_leaves_a_report_that_says_so(config, tmp_path):
     assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
     assert (folder / "dashboard.html").exists()
     assert not (folder / "blocks.parquet").exists()
+
+
+def test_what_takes_long_to_import_is_imported_where_it_is_used():
+    imports = "import sys, harness.cli, harness.run.runner, harness.notebook, harness.report"
+    subprocess.run([sys.executable, "-c", f"{imports}; assert 'scipy' not in sys.modules"], check=True, timeout=120)
