@@ -135,6 +135,18 @@ def _parser() -> argparse.ArgumentParser:
         "folder", type=Path, nargs="?", default=Path("results"), help="with run folders (default: %(default)s)"
     )
 
+    publish = commands.add_parser("publish", help="copy a run into results/published/, to be kept with the source")
+    publish.set_defaults(command=_publish)
+    publish.add_argument("folder", type=Path, metavar="RUN_DIR", help="a run folder")
+    publish.add_argument(
+        "--to", type=Path, default=Path("results/published"), help="the folder to publish in (default: %(default)s)"
+    )
+    publish.add_argument(
+        "--force",
+        action="store_true",
+        help="also a run that is not complete, does not pass, or is of a checkout that had changes",
+    )
+
     verify = commands.add_parser("verify", help="say what a run proves, check by check; exit code 0 only if all passes")
     verify.set_defaults(command=_verify)
     verify.add_argument("folder", type=Path, help="a run folder")
@@ -448,6 +460,19 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     except (RunFolderError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    return 0
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    from harness.report import RunFolderError  # noqa: PLC0415
+    from harness.report.publish import Unpublishable, publish, size_of  # noqa: PLC0415
+
+    try:
+        folder = publish(arguments.folder, arguments.to, force=arguments.force)
+    except (RunFolderError, Unpublishable) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1 if isinstance(error, Unpublishable) else 2
+    print(f"Published: {folder} ({size_of(folder) / 1024:,.0f} KiB); git add it, and make dashboard shows it")
     return 0
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from harness.places import portable, portable_reference
 from harness.spelling import nearest
 
 ModeName = Literal["sequential", "parallel_cpu", "native_cpu", "parallel_gpu", "eager_gpu"]
@@ -117,6 +118,17 @@ class Config(BaseModel):
     time_budget_s: PositiveFloat | None = Field(
         None, description="seconds from a run's start to its report; what would not finish is skipped; null: no limit"
     )
+
+    @field_validator("data")
+    @classmethod
+    def _portable_data(cls, data: str) -> str:
+        return portable_reference(data)
+
+    @field_validator("programs")
+    @classmethod
+    def _portable_programs(cls, programs: list[str]) -> list[str]:
+        # All that is measured goes by the names of its modules, so these must not be places of this machine.
+        return [portable_reference(reference) for reference in programs]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -244,4 +256,6 @@ def parse_change(text: str) -> tuple[str, Any]:
 
 def to_yaml(config: Config) -> str:
     """Return a configuration as YAML that ``read_config`` reads, but for the folder, which no second run may have."""
-    return yaml.safe_dump(config.model_dump(exclude={"run_dir", "resume"}), sort_keys=False, allow_unicode=True)
+    values = config.model_dump(exclude={"run_dir", "resume"})
+    values["results_dir"] = portable(values["results_dir"])
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

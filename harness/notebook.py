@@ -7,6 +7,7 @@ folder's, which only a run that came to its end calls complete.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -20,7 +21,9 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillException
 
+from harness.atomic import write_atomic
 from harness.config import Config, make_config
+from harness.places import portable, scrubbed_value
 from harness.progress import QUIET
 from harness.run.resume import resumed_config
 
@@ -57,7 +60,7 @@ def config_from_parameters(names: Mapping[str, Any]) -> Config:
     if config.resume is None:
         return config
     own, defaults = config.model_dump(), make_config({}, "defaults").model_dump()
-    return resumed_config(Path(config.resume), {key: own[key] for key in own if own[key] != defaults[key]})
+    return resumed_config(Path(config.resume).expanduser(), {key: own[key] for key in own if own[key] != defaults[key]})
 
 
 def executed_path(folder: Path) -> Path:
@@ -84,7 +87,7 @@ def run_notebook(notebook: Path, executed: Path, config: Config) -> None:
         papermill.execute_notebook(
             str(notebook),
             str(executed),
-            parameters=config.model_dump(),
+            parameters=_portable_folders(config.model_dump()),
             kernel_name="python3",
             progress_bar=sys.stderr.isatty(),
             autosave_cell_every=0,
@@ -100,11 +103,27 @@ def run_notebook(notebook: Path, executed: Path, config: Config) -> None:
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it would tell at length that nobody waits for a cell
         raise
     finally:
+        _tell_no_places(executed)
         if quiet is None:
             del os.environ[QUIET]
         else:
             os.environ[QUIET] = quiet
     check_executed(executed)
+
+
+def _portable_folders(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Name folders in parameters as they are recorded; the kernel has the same working directory."""
+    folders = {key: parameters[key] for key in ("results_dir", "run_dir", "resume") if parameters[key] is not None}
+    return {**parameters, **{key: portable(folder) for key, folder in folders.items()}}
+
+
+def _tell_no_places(executed: Path) -> None:
+    """Have paths in an executed notebook told as in the rest of the run folder: parameters, outputs, errors."""
+    try:
+        book = json.loads(executed.read_text(encoding="utf-8"))
+        write_atomic(executed, json.dumps(scrubbed_value(book, executed.parent.parent), indent=1) + "\n")
+    except (OSError, ValueError) as error:  # it was never written, or the disk is full: that is told elsewhere
+        logging.getLogger(__name__).warning("%s: may tell absolute paths: %s", executed, error)
 
 
 def _last_lines(text: str) -> str:

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import mannwhitneyu
 
 from harness.measure.stats import Interval, speedup_interval
 
@@ -69,6 +68,8 @@ def compare(
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     p_value = effect = math.nan
     if interval.n:
+        from scipy.stats import mannwhitneyu  # noqa: PLC0415 - it takes a second to import
+
         test = mannwhitneyu(second, first, alternative="two-sided")
         p_value = float(test.pvalue)
         effect = 2 * float(test.statistic) / (len(first) * len(second)) - 1

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from scipy.stats import kendalltau
 
 SLOW = 0.1
 """Share of the median throughput that a block has to lack to be called slow."""
@@ -194,7 +193,11 @@ def _drift(mode: str, blocks: pd.DataFrame) -> Iterator[str]:
         return
     third = len(rates) // 3
     change = float(rates.iloc[-third:].median() / rates.iloc[:third].median()) - 1
-    if abs(change) < DRIFT or kendalltau(blocks["block"], rates).pvalue >= _TREND:
+    if abs(change) < DRIFT:
+        return
+    from scipy.stats import kendalltau  # noqa: PLC0415 - it takes a second to import
+
+    if kendalltau(blocks["block"], rates).pvalue >= _TREND:
         return
     first, last = blocks.iloc[:third], blocks.iloc[-third:]
     if change > 0:

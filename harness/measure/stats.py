@@ -8,7 +8,6 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import bootstrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +115,8 @@ def speedup_interval(
     if _rank(n, confidence) == 0:
         return Interval(ratio, float(first.min() / second.max()), float(first.max() / second.min()), n, True)
     # Percentiles: bias correction (BCa) goes by the jackknife, which says nothing about a median.
+    from scipy.stats import bootstrap  # noqa: PLC0415 - it takes a second to import
+
     found = bootstrap(
         (first, second),
         _ratio_of_medians,

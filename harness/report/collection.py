@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from harness.progress import progress
 from harness.report.frames import RunFolderError
-from harness.report.summary import RunSummary, read_summary
+from harness.report.summary import RunSummary, kept_summary, new_summary
 
 PUBLISHED = "published"
 GPU_CHECKS = "gpu-check"
 CURVE_KEYS = ("evaluations", "evaluations_per_s", "kernel_evaluations_per_s")
+_WORTH_PROCESSES = 30  # summaries to make: fewer take less time than starting processes does
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,13 @@ class Collection:
     problems: list[tuple[str, str]]
 
 
-def collect(folder: Path) -> Collection:
+def collect(folder: Path, processes: int = 1) -> Collection:
     """Read all runs of a results folder, and of its folder ``published``.
+
+    Args:
+        folder: the results folder.
+        processes: how many make the summaries that are not there; more than one only where a new process may import
+            the main module, as everywhere with ``multiprocessing``.
 
     Raises:
         RunFolderError: if there is no such folder, or it is a run folder itself.
@@ -79,12 +90,13 @@ def collect(folder: Path) -> Collection:
     if (folder / "run.json").is_file():
         raise RunFolderError(f"{folder}: this is a run folder; name the folder that it is in, {folder.parent}")
     found = [path for path in (*folder.iterdir(), *_inside(folder / PUBLISHED)) if _is_candidate(path)]
-    entries = []
-    with progress(len(found), "runs", "run") as bar:
-        for path in sorted(found):
-            name = path.relative_to(folder).as_posix()
-            entries.append(Entry(name, read_summary(path), (path / "dashboard.html").is_file()))
-            bar.update()
+    entries = [
+        Entry(path.relative_to(folder).as_posix(), summary, (path / "dashboard.html").is_file())
+        for path, summary in _summaries(sorted(found), processes).items()
+    ]
+    # A run that lies here, and was published, too, is one run.
+    here = {(entry.summary.name, entry.summary.started) for entry in entries if not entry.published}
+    entries = [e for e in entries if not (e.published and (e.summary.name, e.summary.started) in here)]
     entries.sort(key=lambda entry: (entry.summary.started or "", entry.path), reverse=True)
     curves, problems = [], []
     for path in sorted((folder / GPU_CHECKS).glob("*.json")):
@@ -93,6 +105,31 @@ def collect(folder: Path) -> Collection:
         except (OSError, ValueError, TypeError, KeyError) as error:
             problems.append((f"{GPU_CHECKS}/{path.name}", f"{type(error).__name__}: {error}"))
     return Collection(folder, entries, curves, problems)
+
+
+def _summaries(folders: Sequence[Path], processes: int) -> dict[Path, RunSummary]:
+    """Read the summaries of run folders, and make those that are not there."""
+    with progress(len(folders), "runs", "run") as bar:
+        summaries: dict[Path, RunSummary] = {}
+        for folder in folders:
+            kept = kept_summary(folder)
+            if kept is not None:
+                summaries[folder] = kept
+                bar.update()
+        left = [folder for folder in folders if folder not in summaries]
+        if processes > 1 and len(left) >= _WORTH_PROCESSES:
+            with (
+                suppress(BrokenProcessPool),  # what one that died has left is done here
+                ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool,
+            ):
+                for folder, summary in zip(left, pool.map(new_summary, left), strict=True):
+                    summaries[folder] = summary
+                    bar.update()
+        for folder in left:
+            if folder not in summaries:
+                summaries[folder] = new_summary(folder)
+                bar.update()
+    return summaries
 
 
 def _inside(folder: Path) -> list[Path]:

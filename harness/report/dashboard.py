@@ -40,6 +40,7 @@ from harness.report.gpu_plots import GPU_PLOTS
 from harness.report.markup import Html, join, markup, tag
 from harness.report.page import render_page
 from harness.report.plots import PLOTS
+from harness.report.primitive_work import EXPLAINED, primitive_work, work_lines
 from harness.report.proof import checks_section, devices_section, gpu_findings
 from harness.report.style import mode_colour
 from harness.report.svg import svg_fragment
@@ -63,7 +64,7 @@ from harness.report.text import (
     overhead_parts,
     reproduce_command,
 )
-from harness.report.verdict import cautions, findings, idle_modes, programs_line
+from harness.report.verdict import cautions, findings, idle_groups, programs_line
 from harness.report.verify import checks, headline, overall
 
 # The most bytes of a page, and the most rows of its long tables; the data files hold every row.
@@ -134,8 +135,7 @@ def _header(run: Run) -> Html:
     if run.phase_seconds:
         times.append(f"{duration(sum(run.phase_seconds.values()))} of work")
     verdict = [
-        tag("li", tag("span", finding.level, class_=f"badge {finding.level}"), tag("span", finding.text))
-        for finding in [*gpu_findings(run), *findings(run)]
+        tag("li", badge(finding.level), tag("span", finding.text)) for finding in [*gpu_findings(run), *findings(run)]
     ]
     found = checks(run)
     said = tag("span", f"Checked from what was measured: {headline(run, found)}.")
@@ -164,20 +164,26 @@ def _tiles(run: Run) -> Html:
     table = mode_table(run)
     tiles = []
     for _, row in table[table["evaluations_per_s"].notna()].iterrows():
-        facts = [("interval", _range_text(row, "evaluations_per_s"))]
-        if row["mode"] == BASELINE:
-            facts.append(("speedup", "1x, the baseline"))
-        elif not is_missing(row["speedup"]):
-            facts.append(("speedup, total", speedup(row["speedup"])))
-            facts.append(("speedup, geometric mean", speedup(row["geometric_mean_speedup"])))
+        rate = number(row["evaluations_per_s"])
+        wrong = not is_missing(row["mismatches"]) and row["mismatches"] > 0
+        counts = not is_missing(row["speedup"]) and row["mode"] != BASELINE and not wrong
+        if counts:  # how much faster is what one looks for; not of a mode that computes something else
+            big = tag("div", speedup(row["speedup"]), " ", tag("small", f"as fast as {BASELINE}"), class_="big")
+            facts: list[tuple[str, str | Html]] = [("interval", _range_text(row, "speedup", "x"))]
+            facts.append(("geometric mean", speedup(row["geometric_mean_speedup"])))
+            facts.append(("evaluations/s", rate))
+        else:
+            big = tag("div", rate, " ", tag("small", "evaluations/s"), class_="big")
+            facts = [("interval", _range_text(row, "evaluations_per_s"))]
+            facts += [("speedup", "1x, the baseline")] if row["mode"] == BASELINE else []
         facts.append(("equal to reference", agreement_text(row)))
         if not is_missing(row["fell_back"]):
             facts.append(("fell back to reference", fell_back_text(row).partition(":")[0]))
         if row["mode"] in device_modes(run):
             facts.append(("done by devices", percent(device_share(run, row["mode"]))))
             facts.append(("GPU busy (NVML)", percent(utilization(run, row["mode"]))))
+        facts.append(("verdict", badge(overall([check for check in checks(run) if check.mode == row["mode"]]))))
         listed = [part for name, text in facts for part in (tag("dt", name), tag("dd", text))]
-        big = tag("div", number(row["evaluations_per_s"]), " ", tag("small", "evaluations/s"), class_="big")
         style = f"--mode:{mode_colour(row['mode'])}"
         tiles.append(tag("div", tag("h2", row["mode"]), big, tag("dl", *listed), class_="tile", style=style))
     return tag("div", *tiles, class_="tiles") if tiles else Html("")
@@ -185,7 +191,7 @@ def _tiles(run: Run) -> Html:
 
 def _notes(run: Run) -> Html:
     columns = []
-    idle = [join(tag("b", mode), f" {status}: {reason}") for mode, status, reason in idle_modes(run)]
+    idle = [join(tag("b", who), f": {why}") for who, why in idle_groups(run)]
     for title, lines in (("Modes that were not measured", idle), ("Cautions", cautions(run))):
         if lines:
             columns.append(tag("div", tag("h2", title), tag("ul", *(tag("li", line) for line in lines))))
@@ -237,7 +243,8 @@ def _modes(run: Run) -> Html:
                 cell(row["overhead"], join(percent(row["overhead"]), tag("span", overhead_parts(row), class_="range"))),
                 tag("td", agreement_text(row) if measured else tag("span", DASH, class_="none")),
                 cell(row["fell_back"], fell_back_text(row).partition(":")[0]),  # reasons have a table of their own
-                tag("td", note_text(row), class_="wrap"),
+                # Why it was not measured is told at the top, once.
+                tag("td", note_text(row) if measured else printable(row["status"]), class_="wrap"),
             )
         )
     level = confidence_level(run.confidence)
@@ -389,12 +396,54 @@ def _primitives(run: Run) -> Html:
             data_table("Primitives, most time first", _cost_heads(["primitive", "family"], modes, []), per_primitive,
                    name="primitive-table", tall=True, sortable=True),
         ),
+        _primitive_work(run),
     )  # fmt: skip
 
 
+def _primitive_work(run: Run) -> Html:
+    """Who executed each primitive of the modes that may fall back: they themselves, or the reference."""
+    table, _ = primitive_work(run)
+    lines = work_lines(run)
+    if not lines:
+        return Html("")
+    modes = list(dict.fromkeys(table["mode"]))
+    own = {(row["mode"], row["primitive"]): row for _, row in table.iterrows()}
+    rows = [
+        tag("tr", tag("th", tag("span", name, class_="name"), scope="row"), tag("td", family),
+            *(part for mode in modes for part in _work_cells(own.get((mode, name)), mode)))
+        for name, family in dict(zip(table["primitive"], table["family"], strict=True)).items()
+    ]  # fmt: skip
+    heads = _mode_heads(["primitive", "family"], modes, ["by itself", "by the reference", "share by itself"])
+    return join(
+        tag("h3", "Device against fallback"),
+        tag("p", EXPLAINED, class_="soft"),
+        tag("ul", *(tag("li", line) for line in lines)),
+        tag(
+            "details",
+            tag("summary", f"All {count(len(rows))} primitives: by the mode itself, or by the reference"),
+            data_table("Executions of primitives, the most first", heads, rows, name="work-table", tall=True,
+                       sortable=True),
+        ) if rows else "",
+    )  # fmt: skip
+
+
+def _work_cells(row: pd.Series[Any] | None, mode: str) -> list[Html]:
+    if row is None:
+        return [cell(None, Html("")) for _ in range(3)]
+    left = tag("span", count(row["fell_back"]), class_="bad" if row["fell_back"] > row["executed"] else None)
+    return [
+        cell(row["executed"], count(row["executed"])),
+        cell(row["fell_back"], left),
+        cell(row["own_share"], bar(row["own_share"], mode)),
+    ]
+
+
 def _cost_heads(names: list[str], modes: list[str], more: list[str]) -> list[Html]:
+    return _mode_heads(names, modes, [*more, "calls", "self time", "share"])
+
+
+def _mode_heads(names: list[str], modes: list[str], columns: list[str]) -> list[Html]:
     """Two rows of column heads: the modes, and the columns of each."""
-    columns = [*more, "calls", "self time", "share"]
     groups = [tag("td") for _ in names]
     for mode in modes:
         style = f"--mode:{mode_colour(mode)}"

@@ -44,6 +44,11 @@ def percent(fraction: Any) -> str:
     return MISSING if is_missing(fraction) else f"{number(100 * float(fraction))}%"
 
 
+def counted(number: int, noun: str) -> str:
+    """How many there are of a thing: 1 run, 2 runs."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def confidence_level(confidence: float) -> str:
     """A level of confidence: 0.95 is 95%."""
     return f"{100 * confidence:g}%"

@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 
 from harness.config import MEASURED_NAMES
+from harness.places import scrubbed
 from harness.run.schema import ADDED, OPTIONAL, TABLES, VERSION
 
 BASELINE = "sequential"
@@ -167,7 +168,7 @@ def _load_mapping(path: Path, missing: dict[str, str], *, optional: bool = False
             missing[path.name] = "is not there"
         return {}
     except (OSError, ValueError, yaml.YAMLError) as error:
-        missing[path.name] = f"cannot be read: {error}"
+        missing[path.name] = f"cannot be read: {scrubbed(str(error), path.parent.parent)}"
         return {}
     if not isinstance(value, Mapping):
         missing[path.name] = f"holds a {type(value).__name__}, not a mapping"
@@ -198,7 +199,7 @@ def load_frame(folder: Path, name: str, missing: dict[str, str]) -> pd.DataFrame
             missing[path.name] = "is not there"
     except (OSError, ValueError) as error:
         # pyarrow's errors are ValueErrors or OSErrors too.
-        missing[path.name] = f"cannot be read: {error}"
+        missing[path.name] = f"cannot be read: {scrubbed(str(error), path.parent.parent)}"
     return empty_frame(name)
 
 

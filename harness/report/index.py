@@ -7,10 +7,11 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.atomic import write_atomic
+from harness.measure.usable import usable_cpus
 from harness.report.collection import Collection, Entry, collect
 from harness.report.compare_script import COMPARE_SCRIPT
 from harness.report.elements import DASH, badge, cell, column_heads, data_table, filter_bar
-from harness.report.format import MISSING, bounds, count, moment, number, percent, printable, shorten, speedup
+from harness.report.format import MISSING, bounds, count, counted, moment, number, percent, printable, shorten, speedup
 from harness.report.frames import BASELINE, in_mode_order
 from harness.report.index_plots import INDEX_PLOTS, latest_by_configuration, when
 from harness.report.markup import Html, join, tag
@@ -47,7 +48,7 @@ def write_index(folder: Path) -> Path:
         RunFolderError: if there is no such folder, or it is a run folder itself.
         OSError: if the page cannot be written.
     """
-    page = render_index(collect(folder))
+    page = render_index(collect(folder, usable_cpus()))
     path = Path(folder) / INDEX
     write_atomic(path, page)
     return path
@@ -68,7 +69,7 @@ def render_index(collection: Collection) -> str:
                 ("trends", "Trends", plots),
                 ("compare", "Compare two runs", _compare(entries, total)),
             ],
-            f"Written by make dashboard from {count(total)} folders beside this page; docs/results.md says how the "
+            f"Written by make dashboard from {counted(total, 'folder')} beside this page; docs/results.md says how the "
             "figures are made.",
             script=COMPARE_SCRIPT,
             data=_data(collection.folder, entries),
@@ -81,8 +82,8 @@ def render_index(collection: Collection) -> str:
 def _header(collection: Collection) -> Html:
     summaries = [entry.summary for entry in collection.entries]
     damaged = sum(summary.status == "damaged" for summary in summaries)
-    said = [f"{count(len(summaries) - damaged)} runs"]
-    said += [f"{count(damaged)} damaged {'folders' if damaged > 1 else 'folder'}"] if damaged else []
+    said = [counted(len(summaries) - damaged, "run")]
+    said += [counted(damaged, "damaged folder")] if damaged else []
     dates = [summary.started for summary in summaries if when(summary.started)]
     said += [f"newest {moment(dates[0])}"] if dates else []
     latest = list(latest_by_configuration(collection.entries).values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,6 +23,7 @@ from harness.report.summary import ModeSummary
 MOST_CONFIGURATIONS = 12
 MOST_PANELS = 5
 MOST_RUNS = 150
+_LEAST_SPAN = timedelta(hours=1)  # of an axis of time
 MARKERS = "osD^vP*X"
 # Keys of a configuration that make runs the same work.
 WORKLOAD = tuple(f"config.{key}" for key in ("data", "tasks", "samples_per_task", "batt_samples", "programs", "seed"))
@@ -80,11 +81,12 @@ def _by_configuration(collection: Collection, measure: Measure, name: str, label
         modes = in_mode_order(mode for found in rows.values() for mode in found)
         figure, axes = row_figure([shorten(printable(key), 24) for key in rows], 0.24 + 0.13 * len(modes))
         figure.set_figheight(figure.get_figheight() + 0.35)
-        values = [value for found in rows.values() for value, _, _ in found.values() if value]
+        values = [bound for found in rows.values() for bounds in found.values() for bound in bounds if bound]
         values += [1.0] if unit else []  # the line of the baseline is part of the picture
         if _log_axis(values):
             axes.set_xscale("log")
-            axes.set_xlim(min(values) / 1.5, max(values) * 2.5)
+            room = (max(values) / min(values)) ** 0.2  # for the last figure
+            axes.set_xlim(min(values) / 1.5, max(values) * max(2.5, room))
             logarithmic_ticks(axes.xaxis, min(values), max(values), f"{{:,.12g}}{unit}")
         else:
             axes.set_xlim(0, 1.25 * max(values))
@@ -152,6 +154,10 @@ def _over_time(collection: Collection, measure: Measure, name: str, label: str, 
             _panel(axes, runs, measure, modes, unit)
             axes.set_ylabel(label)
             axes.text(0, 1.02, shorten(printable(configuration), 40), transform=axes.transAxes, va="bottom", color=INK)
+        first, last = (edge(time for runs in shown.values() for time, _ in runs) for edge in (min, max))
+        least = (_LEAST_SPAN - (last - first)) / 2  # matplotlib would give a single run an axis of years
+        if least > timedelta(0):
+            grid[-1, 0].set_xlim(date2num(first - least), date2num(last + least))  # type: ignore[no-untyped-call]
         locator = AutoDateLocator(minticks=3)  # type: ignore[no-untyped-call]
         grid[-1, 0].xaxis.set_major_locator(locator)
         grid[-1, 0].xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
@@ -181,7 +187,7 @@ def _panel(axes: Axes, runs: list[tuple[datetime, Entry]], measure: Measure, mod
         axes.plot(x, y, color=mode_colour(mode), linewidth=0.8, marker=_marker(mode), markersize=3.5)
         lows, highs = [point[2] for point in points], [point[3] for point in points]
         axes.vlines(x, lows, highs, color=mode_colour(mode), linewidth=1.2)
-        values += y
+        values += [value for value in (*y, *lows, *highs) if value > 0]  # what is NaN is not
     axes.grid(axis="y")
     if _log_axis(values):
         axes.set_yscale("log")

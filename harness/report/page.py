@@ -103,7 +103,7 @@ tbody tr:hover > * { background: var(--tint); }
   overflow: hidden; }
 .bar i { display: block; height: 100%; background: var(--mode); }
 th .name { display: inline-block; min-width: 7.6rem; }
-.wrap { min-width: 10rem; overflow-wrap: anywhere; }
+.wrap { min-width: 7.5rem; overflow-wrap: anywhere; }
 th button { all: unset; cursor: pointer; font: inherit; padding-right: .9em; position: relative; }
 th button:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 th button::after { content: "\\2195"; position: absolute; right: 0; opacity: .35; }
@@ -141,7 +141,7 @@ footer { color: var(--soft); font-size: .86rem; padding-top: 2.5rem; padding-bot
   table { font-size: 7.5pt; } th, td { padding: .2rem .35rem; } .bar { display: none; }
   tbody th, .wrap { min-width: 0; }
   tr, figure, .tile, .card { break-inside: avoid; } h2, h3 { break-after: avoid; }
-  th button { position: static; padding: 0; } th button::after { content: ""; }
+  th button { display: contents; } th button::after { content: ""; }
 }
 """
 

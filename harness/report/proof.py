@@ -19,7 +19,7 @@ from harness.report.format import bytes_text, count, duration, is_missing, numbe
 from harness.report.frames import Run
 from harness.report.markup import Html, join, tag
 from harness.report.tables import measured_modes
-from harness.report.verdict import Finding, idle_modes
+from harness.report.verdict import Finding, idle_groups, idle_modes
 from harness.report.verify import WORST_FIRST, checks, overall, value_text
 
 MOST_CHECKS = 200
@@ -35,9 +35,12 @@ def gpu_findings(run: Run) -> list[Finding]:
     measured = [mode for mode in device_modes(run) if mode in measured_modes(run)]
     if measured:
         return [_gpu_finding(run, mode) for mode in measured]
-    idle = [f"{mode} {status}: {reason}" for mode, status, reason in idle_modes(run) if mode in device_modes(run)]
-    why = f" ({'; '.join(idle)})" if idle else ""
-    return [Finding("unclear", f"No GPU was used{why}.")] if idle else []
+    idle = [(mode, status) for mode, status, _ in idle_modes(run) if mode in device_modes(run)]
+    if not idle:
+        return []
+    said = ", ".join(f"{mode} {status}" for mode, status in idle)
+    level = "skipped" if all(status == "skipped" for _, status in idle) else "unclear"
+    return [Finding(level, f"No GPU was used ({said}).")]
 
 
 def _gpu_finding(run: Run, mode: str) -> Finding:
@@ -69,7 +72,7 @@ def checks_section(run: Run) -> Html:
     rows = [
         tag(
             "tr",
-            tag("th", tag("span", check.check, class_="name"), scope="row"),
+            tag("th", tag("code", check.check, class_="mode"), scope="row"),
             tag("td", badge(check.verdict)),
             tag("td", mode_name(check.mode) if check.mode else "all"),
             tag("td", _short(value_text(check.value)), class_="wrap"),
@@ -94,6 +97,7 @@ def devices_section(run: Run) -> Html:
     table = device_table(run)
     if table.empty and run.opcodes.empty:
         lines = [tag("p", finding.text) for finding in gpu_findings(run)]
+        lines += [tag("p", f"{who}: {why}.", class_="soft") for who, why in idle_groups(run, device_modes(run))]
         return join(*lines) if lines else tag("p", "The run was asked for no GPU mode.")
     return join(_sampling(run), _devices(table), _opcodes(run))
 

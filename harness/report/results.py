@@ -13,6 +13,7 @@ from harness.report.collection import collect
 from harness.report.devices import device_table
 from harness.report.frames import Run, RunFolderError, load_run
 from harness.report.index_plots import when
+from harness.report.primitive_work import primitive_work
 from harness.report.summary import RunSummary, read_summary
 from harness.report.tables import KEYS, measured_modes, mode_table, problem_table, program_table
 from harness.report.verify import verdict_record
@@ -154,6 +155,7 @@ FRAMES: dict[str, Callable[[Run], pd.DataFrame]] = {
     "programs": _programs,
     "program_modes": _program_modes,
     "primitives": _primitives,
+    "primitive_work": lambda run: primitive_work(run)[0],
     "problems": problem_table,
     "devices": device_table,
     "blocks": _blocks,

@@ -198,17 +198,24 @@ def write_summary(folder: Path, summary: RunSummary) -> None:
 
 
 def read_summary(folder: Path) -> RunSummary:
-    """The summary of the run in ``folder``, whatever the state of it.
+    """The summary of the run in ``folder``, whatever the state of it: that in summary.json, or a new one."""
+    return kept_summary(folder) or new_summary(folder)
 
-    It is made, and written if that is possible, where summary.json is not there, or of other data. A folder that is
-    no run, or is damaged beyond reading, has the status ``damaged``; nothing is written there.
-    """
+
+def kept_summary(folder: Path) -> RunSummary | None:
+    """The summary in summary.json; None where it is not there, or of other data."""
     try:
         kept = RunSummary.model_validate_json((folder / SUMMARY).read_bytes())
-        if kept.summary == SUMMARY_SCHEMA and kept.fingerprint == fingerprint(folder):
-            return kept
+        return kept if kept.summary == SUMMARY_SCHEMA and kept.fingerprint == fingerprint(folder) else None
     except (OSError, ValidationError):
-        pass  # it is made below
+        return None
+
+
+def new_summary(folder: Path) -> RunSummary:
+    """The summary of the run in ``folder`` made anew, and written if that is possible.
+
+    A folder that is no run, or is damaged beyond reading, has the status ``damaged``; nothing is written there.
+    """
     try:
         run = load_run(folder)
         summary = summarize(run)

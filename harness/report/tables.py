@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pandas as pd
 
@@ -86,7 +87,12 @@ def mode_table(run: Run) -> pd.DataFrame:
     that were compared with the reference's, and those that differ); devices (CUDA devices that it used; null if none).
     Measured columns are NaN for a mode that was not measured.
     """
-    return pd.DataFrame([_mode_row(run, mode) for mode in requested_modes(run)], columns=_MODE_COLUMNS)
+    if run not in _FOUND:  # its intervals take a while, and many parts of a report ask for it
+        _FOUND[run] = pd.DataFrame([_mode_row(run, mode) for mode in requested_modes(run)], columns=_MODE_COLUMNS)
+    return _FOUND[run].copy()
+
+
+_FOUND: WeakKeyDictionary[Run, pd.DataFrame] = WeakKeyDictionary()
 
 
 _MODE_COLUMNS = [

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from harness.config import ALL_DEVICE_MODES
+from harness.places import portable
 from harness.report.fallbacks import fell_back_text
 from harness.report.format import (
     MISSING,
@@ -26,6 +27,8 @@ from harness.report.format import (
     speedup,
 )
 from harness.report.frames import BASELINE, Run
+from harness.report.primitive_work import EXPLAINED, primitive_work, work_lines
+from harness.report.proof import gpu_findings
 from harness.report.tables import (
     baseline_mode,
     family_table,
@@ -147,7 +150,7 @@ def flattened(mapping: dict[str, Any], prefix: str = "") -> list[tuple[str, str]
 
 def reproduce_command(run: Run) -> str:
     """The command that runs the same configuration again, from the checkout."""
-    return f"python -m harness run {shlex.quote(str(_shown(run.folder) / 'config.yaml'))}"
+    return f"python -m harness run {shlex.quote(portable(str(_shown(run.folder) / 'config.yaml')))}"
 
 
 def commit_text(environment: dict[str, Any]) -> str:
@@ -216,7 +219,7 @@ def report_markdown(run: Run) -> str:
     """report.md: the verdict, the modes, first calls, slowest programs, families, problems, how it was run."""
     machine = _plain(machine_text(run.environment))
     lines = [f"# Benchmark run {_plain(run.name)}", "", f"{moment(run.record.get('started'))}, {machine}.", ""]
-    lines += [f"- **{finding.level}**: {_plain(finding.text)}" for finding in findings(run)]
+    lines += [f"- **{finding.level}**: {_plain(finding.text)}" for finding in [*gpu_findings(run), *findings(run)]]
     lines += ["", _plain(programs_line(run)), ""]
     notes = cautions(run)
     if notes:
@@ -336,7 +339,25 @@ def _families_section(run: Run) -> list[str]:
         "",
         "Self time in primitives, from a pass of its own in which they are counted: shares, not seconds, carry over. "
         f"{PROFILE_OF_MACHINE}",
+        *_work_lines(run),
     ]
+
+
+def _work_lines(run: Run) -> list[str]:
+    """Who executed the primitives of modes that may fall back, and a table of those that fell back most."""
+    lines = work_lines(run)
+    if not lines:
+        return []
+    table, _ = primitive_work(run)
+    left = table[table["fell_back"] > 0].sort_values("fell_back", ascending=False, kind="stable").head(SLOWEST)
+    head = ["primitive", "mode", "by itself", "by the reference", "share by itself"]
+    rows = [
+        [code(row["primitive"]), code(row["mode"]), count(row["executed"]), count(row["fell_back"]),
+         percent(row["own_share"])]
+        for _, row in left.iterrows()
+    ]  # fmt: skip
+    shown = ["", *_table(head, rows, right=range(2, len(head)))] if rows else []
+    return ["", "### Device against fallback", "", *(f"- {_plain(line)}" for line in lines), *shown, "", EXPLAINED]
 
 
 def _problems_section(run: Run) -> list[str]:

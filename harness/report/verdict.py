@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from harness.config import GPU_MODES
+from harness.measure.diagnosis import MOST_OVERHEAD
 from harness.report.fallbacks import fell_back_text
 from harness.report.format import (
     confidence_level,
@@ -35,7 +36,7 @@ DOMINANT = 0.5
 
 @dataclass(frozen=True)
 class Finding:
-    """A sentence, and whether it is ``good``, ``bad``, or ``unclear``."""
+    """A sentence, and whether it is ``good``, ``bad``, ``unclear``, or ``skipped`` where nothing was to be found."""
 
     level: str
     text: str
@@ -137,6 +138,21 @@ def idle_modes(run: Run) -> list[tuple[str, str, str]]:
     return [(printable(row["mode"]), str(row["status"]), _reason(row)) for _, row in idle.iterrows()]
 
 
+def idle_groups(run: Run, among: Sequence[str] | None = None) -> list[tuple[str, str]]:
+    """(which modes and what became of them, why) for the modes that were not measured; one reason is told once."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for mode, status, reason in idle_modes(run):
+        if among is not None and mode not in among:
+            continue
+        groups.setdefault((status, reason), []).append(mode)
+    return [(f"{_listed(modes)} {status}", reason) for (status, reason), modes in groups.items()]
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def resumptions(run: Run) -> list[str]:
     """Say when, how often and from where a run was continued; nothing where it was not."""
     found = run.record.get("sessions")
@@ -186,7 +202,8 @@ def _mode_cautions(row: pd.Series[Any], confidence: float) -> Iterator[str]:
             f"{mode}: the interval of its throughput is wider than {WIDE:.0%} of it to either side; "
             "give the run more time, or a machine that does nothing else."
         )
-    if row["overhead"] > OVERHEAD:
+    told = not is_missing(row["harness_overhead"]) and row["harness_overhead"] > MOST_OVERHEAD  # by the runner
+    if row["overhead"] > OVERHEAD and not told:
         yield (
             f"{mode}: {percent(row['overhead'])} of its workers' time went into something else than evaluations; "
             "more evaluations per block make the share smaller."

@@ -7,35 +7,17 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-import pandas as pd
-
-from harness.config import ALL_DEVICE_MODES
 from harness.measure.stats import speedup_interval
+from harness.report.executions import EAGER, PRIMITIVE_OF, by_opcode, host_rows, in_all, of_devices
 from harness.report.format import count, duration, is_missing, number, percent, printable, speedup
 from harness.report.frames import BASELINE
 from harness.report.tables import timed_blocks
 from harness.report.verify_evidence import CannotTell, Evidence, Judged, threshold
 from harness.report.verify_run import expected_names
-from harness.run.native_profile import CONTROL_FAMILY, names_of_counters
-from harness.vm.native import COUNTERS
-from harness.vm.opcodes import CONTROL
 
 _NAMED = 6  # opcodes that are named at most
 _TOO_MANY = 1.25  # times the executions that programs have: retries do not explain more
-_HOST = "native_cpu"
-_EAGER = "eager_gpu"
 _FEW = 1e-3  # of all calls: so few the compiler may have computed beforehand, where it knows their arguments
-_NOT_PRIMITIVES = {
-    name
-    for name, named in zip(COUNTERS, names_of_counters(), strict=True)
-    if named is None or named[1] == CONTROL_FAMILY
-} | (CONTROL.keys() - {"repeat"})
-_PRIMITIVE_OF = {
-    name: named[0]
-    for name, named in zip(COUNTERS, names_of_counters(), strict=True)
-    if named is not None and name not in _NOT_PRIMITIVES | {"repeat", "identity"}
-}
-"""What counters count executions of; functions that only make functions vanish when they are compiled."""
 
 
 def _words(name: str) -> set[str]:
@@ -108,43 +90,20 @@ def _idle(evidence: Evidence) -> str:
     return f"{count(launches)} launches executed no operation of a program ({moved})"
 
 
-def _by_opcode(evidence: Evidence) -> pd.DataFrame:
-    """Return instructions and executions by opcode, over all devices.
-
-    Raises:
-        CannotTell: executions are not recorded.
-    """
-    rows = evidence.table("opcodes")
-    if rows["executions"].isna().any():
-        raise CannotTell("opcodes.parquet lacks executions, though the devices' counters are said to be compiled in")
-    return rows.groupby("opcode")[["instructions", "executions"]].agg({"instructions": "max", "executions": "sum"})
-
-
-def _host_rows(evidence: Evidence) -> pd.DataFrame:
-    """Return what the host build executed for the same evaluations: the bytecode is the same in all modes."""
-    everything = evidence.run.executions
-    own = evidence.table("executions")
-    for mode in (_HOST, ALL_DEVICE_MODES.get(evidence.mode)):
-        own = own if len(own) else everything[everything["mode"] == mode]
-    return own
-
-
 def device_executions(evidence: Evidence) -> Judged:
     """Whether the devices executed every opcode that the compiled programs contain, on every device."""
     problem = _counters(evidence)
     if problem is not None:
         return problem
-    opcodes = _by_opcode(evidence)
-    if evidence.mode == _EAGER:
-        opcodes = opcodes[opcodes.index.isin(_PRIMITIVE_OF.keys())]
+    opcodes = by_opcode(evidence)
+    if evidence.mode == EAGER:
+        opcodes = opcodes[opcodes.index.isin(PRIMITIVE_OF.keys())]
     contained = opcodes[opcodes["instructions"] > 0]
     if not opcodes["executions"].sum():
         value = f"0 of {count(len(contained))} opcodes"
         return Judged("fail", value, "all", f"No opcode was executed on a device; {_idle(evidence)}.")
     executed = set(opcodes.index[opcodes["executions"] > 0])
-    missing, compared = (
-        _not_called(evidence, executed) if evidence.mode == _EAGER else _not_executed(evidence, executed)
-    )
+    missing, compared = _not_called(evidence, executed) if evidence.mode == EAGER else _not_executed(evidence, executed)
     if missing and not compared:
         raise CannotTell(
             f"nobody counted whether {_opcode_names(missing)}, which no device has executed, lie in branches that are "
@@ -175,8 +134,8 @@ def _not_executed(evidence: Evidence, executed: set[str]) -> tuple[list[str], bo
 
     The host build tells what lies in a branch that these evaluations never take.
     """
-    opcodes = _by_opcode(evidence)
-    host = _host_rows(evidence).groupby("opcode")["executions"].sum()
+    opcodes = by_opcode(evidence)
+    host = host_rows(evidence).groupby("opcode")["executions"].sum()
     taken = set(host.index[host > 0])
     contained = opcodes.index[opcodes["instructions"] > 0]
     missing = [op for op in contained if op not in executed and (op in taken or host.empty)]
@@ -189,8 +148,8 @@ def _not_called(evidence: Evidence, executed: set[str]) -> tuple[list[str], bool
     """Return likewise, of calls, the primitives that the same programs call when the reference evaluates them."""
     counted = evidence.run.primitives
     own = counted[(counted["mode"] == BASELINE) & counted["module"].isin(evidence.evaluations.index.unique("module"))]
-    calls = own[own["primitive"].isin(_PRIMITIVE_OF.values())].groupby("primitive")["calls"].sum()
-    done = {_PRIMITIVE_OF[opcode] for opcode in executed}
+    calls = own[own["primitive"].isin(PRIMITIVE_OF.values())].groupby("primitive")["calls"].sum()
+    done = {PRIMITIVE_OF[opcode] for opcode in executed}
     missing = [name for name, called in calls.items() if name not in done and called > _FEW * calls.sum()]
     return (sorted(map(str, missing)) if evidence.row["fell_back"] == 0 else []), not calls.empty
 
@@ -199,53 +158,16 @@ def _opcode_names(names: Sequence[str]) -> str:
     return ", ".join(map(printable, names[:_NAMED])) + (", ..." if len(names) > _NAMED else "")
 
 
-def _expected_executions(evidence: Evidence) -> float:
-    """Return how many primitives the mode's timed evaluations execute, wherever that is done.
-
-    As the host build counts them, executing the same bytecode on the same samples; of programs that it leaves to the
-    reference, and for ``eager_gpu``, as the reference counts them.
-
-    Raises:
-        CannotTell: some programs were not counted.
-    """
-    evaluations = evidence.evaluations
-    host = _host_rows(evidence)
-    if evidence.mode == _EAGER:
-        host = host.iloc[:0]
-    whole = host[host["program"].isna()]
-    if len(whole):  # of a unit that all programs share
-        each = whole.loc[~whole["opcode"].isin(_NOT_PRIMITIVES), "executions"].sum() / whole["evaluations"].iloc[0]
-        return float(each * evaluations.sum())
-    keys = ["module", "program"]
-    per_program = host.groupby(keys)["evaluations"].first()
-    of_host = host[~host["opcode"].isin(_NOT_PRIMITIVES)].groupby(keys)["executions"].sum()
-    each = (of_host.reindex(per_program.index).fillna(0) / per_program).astype(float)
-    counted = evidence.run.primitives
-    profiled = counted[(counted["mode"] == BASELINE) & counted["evaluations"].notna()]
-    profiled = profiled.assign(calls=profiled["calls"].where(profiled["primitive"].isin(_PRIMITIVE_OF.values()), 0))
-    by_program = profiled.groupby(keys)
-    reference = (by_program["calls"].sum() / by_program["evaluations"].first()).astype(float)
-    each = each.combine_first(reference).reindex(evaluations.index)
-    unknown = each[each.isna()]
-    if len(unknown):
-        raise CannotTell(
-            f"how much {count(len(unknown))} of {count(len(evaluations))} programs execute was not counted, "
-            f"{printable(unknown.index[0][1])} among them; run it again where the host's library is built"
-        )
-    return float((each * evaluations).sum())
-
-
 def device_share(evidence: Evidence) -> Judged:
     """Which share of all primitive executions of the timed blocks the devices have counted."""
     wanted = threshold(evidence.run, "min_device_share")
     problem = _counters(evidence)
     if problem is not None:
         return Judged(problem.verdict, problem.value, wanted, problem.meaning)
-    opcodes = _by_opcode(evidence)
-    done = float(opcodes.loc[~opcodes.index.isin(_NOT_PRIMITIVES), "executions"].sum())
+    done = float(of_devices(evidence).sum())
     if not done:
         return Judged("fail", 0.0, wanted, f"No primitive was executed on a device; {_idle(evidence)}.")
-    expected = _expected_executions(evidence)
+    expected = float(in_all(evidence).sum())
     if not expected:
         raise CannotTell("the programs execute no primitives, so there is no share of them")
     share = done / expected
@@ -262,7 +184,7 @@ def device_share(evidence: Evidence) -> Judged:
 def device_evaluations(evidence: Evidence) -> Judged:
     """Whether the evaluations of timed blocks were done on devices, but for what is said to have fallen back."""
     most = threshold(evidence.run, "max_fallback_share")
-    if evidence.mode == _EAGER:
+    if evidence.mode == EAGER:
         text = "Devices do calls of primitives in this mode, not evaluations; device_share says which part of them."
         return Judged("skipped", None, None, text)
     total, done = int(evidence.blocks["evaluations"].sum()), int(evidence.device_blocks["evaluations"].sum())

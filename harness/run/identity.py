@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.config import Config
 from harness.measure.sources import HARNESS, Sources
+from harness.places import scrubbed
 from harness.run.modes import unavailable
 from harness.run.workload import Workload
 
@@ -39,7 +40,7 @@ def identity_of(
         "configuration": {key: value for key, value in config.model_dump().items() if key not in FREE},
         "programs": {
             # Of the harness the content counts, and not where it is.
-            HARNESS if module == HARNESS else f"{module}: {path}": digest
+            HARNESS if module == HARNESS else f"{module}: {scrubbed(path)}": digest
             for module, files in sources.items()
             for path, digest in files
         },

@@ -15,6 +15,7 @@ from typing import Any, Self
 import pandas as pd
 
 from harness.atomic import sync_folder, write_atomic
+from harness.places import scrubbed, scrubbed_value
 from harness.run import schema
 
 JOURNAL = "journal"
@@ -29,7 +30,10 @@ class DamagedJournal(ValueError):
 
 
 class RunFolder:
-    """A folder of its own for one run, to which files are only ever added or renewed whole."""
+    """A folder of its own for one run, to which files are only ever added or renewed whole.
+
+    Whatever is written there tells paths as ``harness.places`` does: a run folder may be shown to anybody.
+    """
 
     def __init__(self, path: Path) -> None:
         """Write to an existing folder; ``take`` and ``create`` make one."""
@@ -93,7 +97,8 @@ class RunFolder:
         Raises:
             CannotWrite: if it cannot be written.
         """
-        self.write_text(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        told = scrubbed_value(value, self.path.parent)
+        self.write_text(name, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
     def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows as ``<name>.parquet``, whole, also without a row, with the columns that ``schema`` states.
@@ -102,7 +107,7 @@ class RunFolder:
             CannotWrite: if it cannot be written.
         """
         columns = {column: [row[column] for row in rows] for column in schema.TABLES[name]}
-        self._write(Path(f"{name}.parquet"), _parquet(name, columns))
+        self._write(Path(f"{name}.parquet"), _parquet(name, columns, self.path.parent))
 
     def write_part(self, name: str, number: int, columns: Mapping[str, Any]) -> None:
         """Write columns as a part of a table that grows: a file of its own in the folder ``<name>.parquet``.
@@ -112,7 +117,7 @@ class RunFolder:
         Raises:
             CannotWrite: if it cannot be written.
         """
-        self._write(Path(f"{name}.parquet", f"part-{number:05d}.parquet"), _parquet(name, columns))
+        self._write(Path(f"{name}.parquet", f"part-{number:05d}.parquet"), _parquet(name, columns, self.path.parent))
 
     def remove_unfinished(self) -> None:
         """Remove files that a process which was killed had begun to write; nobody else may be writing."""
@@ -194,7 +199,7 @@ class Journal:
         Raises:
             CannotWrite: if it cannot be written.
         """
-        text = json.dumps({"kind": kind, **content}, ensure_ascii=False)
+        text = json.dumps({"kind": kind, **scrubbed_value(content, self._folder.path.parent)}, ensure_ascii=False)
         self._folder.write_text(f"{JOURNAL}/{self._count:05d}-{kind}.json", text + "\n")
         self._count += 1
 
@@ -207,8 +212,13 @@ class Journal:
             self._path.rmdir()
 
 
-def _parquet(name: str, columns: Mapping[str, Any]) -> bytes:
+def _parquet(name: str, columns: Mapping[str, Any], folder: Path) -> bytes:
     frame = {column: pd.Series(columns[column], dtype=dtype) for column, dtype in schema.TABLES[name].items()}
+    for column, dtype in schema.TABLES[name].items():
+        if dtype == "string" and len(frame[column]):
+            told = {text: scrubbed(text, folder) for text in frame[column].dropna().unique()}
+            if any(text != own for text, own in told.items()):
+                frame[column] = frame[column].replace(told)
     buffer = BytesIO()
     pd.DataFrame(frame).to_parquet(buffer, index=False)
     return buffer.getvalue()

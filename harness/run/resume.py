@@ -145,11 +145,9 @@ def resumed_config(folder: Path, changes: Mapping[str, Any]) -> Config:
     if not (folder / "config.yaml").is_file():
         raise ResumeRefused(f"{folder}: holds no run that could be continued (no config.yaml); name a run folder")
     own = read_config(folder / "config.yaml").model_dump()
-    wrong = [
-        f"configuration: {key} was {own[key]!r}, and is {value!r}"
-        for key, value in changes.items()
-        if key in own and key not in FREE and value != own[key]
-    ]
+    known = {key: value for key, value in changes.items() if key in own and key not in FREE}
+    asked = make_config({**own, **known}, f"--resume {folder}").model_dump()  # as it would be recorded
+    wrong = [f"configuration: {key} was {own[key]!r}, and is {asked[key]!r}" for key in known if asked[key] != own[key]]
     if wrong:
         raise ResumeRefused(refusal(folder, wrong))
     kept = {key: value for key, value in changes.items() if key not in own or key == "time_budget_s"}

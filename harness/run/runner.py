@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack, closing
@@ -24,6 +25,7 @@ from harness.measure.environment import describe_environment
 from harness.measure.nvml_sampler import Sampler
 from harness.measure.sources import Sources, sources_of
 from harness.measure.usable import usable_cpus
+from harness.places import portable
 from harness.progress import progress
 from harness.run.accuracy import Accuracy
 from harness.run.budget import Budget
@@ -129,7 +131,7 @@ def execute(config: Config, prepared: Prepared) -> Path:
         KeyboardInterrupt: on Ctrl-C, once the folder is in order.
     """
     budget = Budget(config.time_budget_s, prepared.seconds)
-    folder = RunFolder(Path(config.resume)) if config.resume is not None else new_folder(config)
+    folder = RunFolder(Path(config.resume).expanduser()) if config.resume is not None else new_folder(config)
     with locked(folder.path), Interrupts() as interrupts:
         if config.resume is None:
             folder.refuse_run()  # it was looked at before, when another process might have been about to begin
@@ -143,7 +145,8 @@ def execute(config: Config, prepared: Prepared) -> Path:
 
 def _begin(config: Config, prepared: Prepared, folder: RunFolder, budget: Budget, interrupts: Interrupts) -> Session:
     """Write what a run is of, or compare it with what it was; from then on it can be continued."""
-    environment = describe_environment(f"python -m harness run {folder.path}/config.yaml")
+    own = shlex.quote(portable(str(folder.path / "config.yaml")))
+    environment = describe_environment(f"python -m harness run {own}")
     identity = identity_of(config, prepared.workload, prepared.sources, environment)
     past = load_past(folder, identity) if config.resume is not None else Past()
     folder.remove_unfinished()
@@ -230,8 +233,8 @@ def new_folder(config: Config) -> RunFolder:
         OSError: if it cannot be made, or holds a run.
     """
     if config.run_dir is not None:
-        return RunFolder.take(Path(config.run_dir))
-    return RunFolder.create(Path(config.results_dir), config.name)
+        return RunFolder.take(Path(config.run_dir).expanduser())
+    return RunFolder.create(Path(config.results_dir).expanduser(), config.name)
 
 
 def close_interrupted(folder: Path) -> bool:

@@ -110,7 +110,7 @@ def test_a_run_without_a_gpu_mode_says_so(folder, record):
     config = folder / "config.yaml"
     config.write_text(config.read_text().replace("- native_cpu", "- native_cpu\n- parallel_gpu"))
     (finding,) = gpu_findings(load_run(folder))
-    assert finding.text.startswith("No GPU was used (parallel_gpu not recorded")
+    assert (finding.level, finding.text) == ("unclear", "No GPU was used (parallel_gpu not recorded).")
 
 
 def test_a_row_per_device(change):

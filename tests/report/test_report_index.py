@@ -1,8 +1,11 @@
 import base64
 import hashlib
 import json
+import os
 import re
 import shutil
+from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,7 +17,7 @@ from harness.report.collection import Entry, collect
 from harness.report.frames import RunFolderError
 from harness.report.index import MOST_BYTES, render_index, write_index
 from harness.report.index_plots import INDEX_PLOTS, scaling_groups, scaling_over_devices, throughput_by_batch
-from harness.report.summary import read_summary
+from harness.report.summary import RunSummary, new_summary, read_summary
 
 
 @pytest.fixture
@@ -93,6 +96,72 @@ def test_the_page_is_self_contained_safe_and_small(results):
     assert all(a.get("scope") for n, a in page.elements if n == "th")
     assert all(a.get("aria-label") for n, a in page.elements if n == "svg")
     assert sum(n == "svg" for n, _ in page.elements) == len(INDEX_PLOTS)
+
+
+def test_one_run_is_one_run_and_its_axis_is_of_an_hour(pristine, tmp_path):
+    shutil.copytree(pristine, tmp_path / "results" / pristine.name)
+    collection = collect(tmp_path / "results")
+    text = Page(render_index(collection)).text
+    assert "1 run · newest" in text
+    assert "from 1 folder beside" in text
+    for name in ("speedup_over_time", "throughput_over_time"):
+        figure = INDEX_PLOTS[name](collection)
+        for axes in figure.axes:
+            first, last = axes.get_xlim()
+            assert last - first == pytest.approx(1 / 24)  # in days
+            (point,) = {x for line in axes.lines for x in line.get_xdata()}
+            assert point == pytest.approx((first + last) / 2)
+
+
+def test_intervals_lie_within_the_plots(pristine, tmp_path):
+    run = Path(shutil.copytree(pristine, tmp_path / "results" / pristine.name))
+    frame = pd.read_parquet(run / "blocks.parquet")
+    uneven = frame["wall_s"].where(frame["block"] % 2 == 0, frame["wall_s"] * 200)
+    frame.assign(wall_s=uneven.where(frame["mode"] == "parallel_cpu", frame["wall_s"])).to_parquet(
+        run / "blocks.parquet"
+    )
+    collection = collect(run.parent)
+    mode = collection.entries[0].summary.mode("parallel_cpu")
+    assert mode.high > 100 * mode.low
+    for name, (low, high) in {
+        "speedup_by_configuration": (mode.speedup_low, mode.speedup_high),
+        "throughput_by_configuration": (mode.low, mode.high),
+    }.items():
+        (axes,) = INDEX_PLOTS[name](collection).axes
+        assert axes.get_xlim()[0] < low < high < axes.get_xlim()[1]
+    for name, (low, high) in {
+        "speedup_over_time": (mode.speedup_low, mode.speedup_high),
+        "throughput_over_time": (mode.low, mode.high),
+    }.items():
+        (axes,) = INDEX_PLOTS[name](collection).axes
+        assert axes.get_ylim()[0] < low < high < axes.get_ylim()[1]
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_summaries_that_processes_make_are_the_same(pristine, tmp_path, monkeypatch, dies):
+    monkeypatch.setattr("harness.report.collection._WORTH_PROCESSES", 2)
+    for place in ("here", "there"):
+        for number in range(3):
+            shutil.copytree(pristine, tmp_path / place / f"run-{number}")
+        (tmp_path / place / "damaged").mkdir()
+    if dies:
+        monkeypatch.setattr("harness.report.collection.new_summary", DiesElsewhere(os.getpid()))
+    alone, together = collect(tmp_path / "here"), collect(tmp_path / "there", processes=2)
+    assert alone.entries == together.entries
+    assert len(together.entries) == 4
+    assert (tmp_path / "there" / "run-2" / "summary.json").is_file()
+
+
+@dataclass(frozen=True)
+class DiesElsewhere:
+    """Makes summaries in one process, and takes any other along."""
+
+    home: int
+
+    def __call__(self, folder: Path) -> RunSummary:
+        if os.getpid() != self.home:
+            os._exit(9)
+        return new_summary(folder)
 
 
 def test_names_of_users_are_text(results):

@@ -4,11 +4,12 @@ import re
 import pytest
 from synthetic_run import HOSTILE, SLOW, with_fallbacks, with_native_profile
 
+from harness.places import portable
 from harness.report.fallbacks import fell_back_text
 from harness.report.frames import load_run
 from harness.report.tables import mode_table
 from harness.report.text import code, flattened, report_markdown, summary_lines
-from harness.report.verdict import cautions, findings, idle_modes
+from harness.report.verdict import cautions, findings, idle_groups, idle_modes
 
 
 def mode_lines(run):
@@ -144,7 +145,19 @@ def test_cautions_name_what_limits_the_numbers(edit, folder):
     text = "\n".join(cautions(load_run(folder)))
     assert "primitives.parquet is not there" in text
     assert "sequential: 3 timed blocks are too few for a 95% interval" in text
-    assert "parallel_cpu: 52.0% of its workers' time went into something else" in text
+    said = "parallel_cpu: 52.0% of its workers' time went into something else"
+    assert said in text
+    # Where the runner has warned of the harness's own share, that is said once.
+    edit("modes", lambda rows: rows.assign(harness_overhead=0.5))
+    assert said not in "\n".join(cautions(load_run(folder)))
+    edit("modes", lambda rows: rows.assign(harness_overhead=0.001))
+    assert said in "\n".join(cautions(load_run(folder)))
+
+
+def test_a_reason_of_several_modes_is_told_once(folder, edit):
+    edit("modes", lambda rows: rows.assign(status="skipped", reason="no GPU"))
+    (folder / "blocks.parquet").unlink()
+    assert idle_groups(load_run(folder)) == [("sequential, parallel_cpu and native_cpu skipped", "no GPU")]
 
 
 def test_a_wide_interval_is_a_caution(edit):
@@ -175,7 +188,7 @@ def test_report_has_every_section_and_row(folder):
     assert "120 first calls: 339 ms in all, median 500 µs, longest 136 ms" in text
     assert "| containers | 1 | 1,500 | 33.3% |" in text
     assert "| `solve_00000002` | failed | 2 |" in text
-    assert f"python -m harness run {folder / 'config.yaml'}" in text
+    assert f"python -m harness run {portable(str(folder / 'config.yaml'))}" in text
     assert "5e198d1c0ffe, with uncommitted changes" in text
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import gpu_runs
 import pandas as pd
 import pytest
-from gpu_runs import GPU, ONE, as_gpu_run, configure, do_run, edit
+from gpu_runs import GPU, ONE, as_gpu_run, configure, do_run, edit, patch_misses, silent_fallback, without_counters
 
 from harness.cli import main
 from harness.report import verify
 from harness.report.frames import load_run
+from harness.report.primitive_work import primitive_work
 from harness.report.text import report_markdown
 from harness.report.verdict import findings
 from harness.report.verify import Check, checks, checks_table, overall, require_pass, verdict_lines
@@ -500,3 +501,22 @@ def test_what_is_no_run_is_refused(tmp_path, capsys):
     assert main(["verify", str(tmp_path / "gone")]) == 2
     assert main(["verify", str(tmp_path)]) == 2
     assert "not a run folder" in capsys.readouterr().err
+
+
+def test_each_primitive_tells_what_devices_did_and_what_not(honest):
+    table, unknown = primitive_work(load_run(honest))
+    assert unknown == {}
+    own = table[table["mode"] == "parallel_gpu"].set_index("primitive")
+    assert (own["executed"] > 0).all()
+    assert own["fell_back"].sum() < 1e-3 * own["executed"].sum()  # counts of the fixture are rounded down
+    silent_fallback(honest)
+    lying = primitive_work(load_run(honest))[0]
+    lying = lying[lying["mode"] == "parallel_gpu"].set_index("primitive")
+    both = lying["executed"] + lying["fell_back"]
+    assert (both.reindex(own.index) - own["executed"] - own["fell_back"]).abs().max() <= 2
+    assert lying["own_share"].where(own["executed"] > 100).dropna().between(0.58, 0.61).all()
+    patch_misses(honest)
+    missed = primitive_work(load_run(honest))[0].query("mode == 'parallel_gpu'").set_index("primitive")["own_share"]
+    assert set(missed[missed == 0].index) == {"apply", "mapply"}
+    without_counters(honest)
+    assert "parallel_gpu" in primitive_work(load_run(honest))[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -49,7 +50,9 @@ def test_a_run_folder_has_all_that_it_should_and_can_be_run_again(config):
         *("modules.parquet", "gpu_sampling.json"),
     }
     assert json.loads((folder / "run.json").read_text())["status"] == "complete"
-    assert read_config(folder / "config.yaml") == config
+    again = read_config(folder / "config.yaml")
+    assert Path(again.results_dir).resolve() == Path(config.results_dir)
+    assert again.model_copy(update={"results_dir": config.results_dir}) == config
     for path in folder.glob("*.parquet"):
         frame, columns = pd.read_parquet(path), schema.TABLES[path.stem]
         assert {column: str(dtype) for column, dtype in frame.dtypes.items()} == columns

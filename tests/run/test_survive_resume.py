@@ -19,6 +19,7 @@ from survive import differences, do, journal, kill, resume_here, run_here, start
 from harness.cli import main
 from harness.config import ConfigError, read_config
 from harness.notebook import config_from_parameters, executed_path
+from harness.places import portable
 from harness.run import journal as journal_module
 from harness.run.lock import FolderInUse, locked
 from harness.run.resume import ResumeRefused, resumed_config
@@ -78,6 +79,8 @@ def test_another_configuration_is_refused_and_said_how(stopped, again, capsys):
     text = refusal(stopped / "tiny.yaml", "--resume", again, "--set", "accuracy_samples=4", capsys=capsys)
     assert "accuracy_samples was 8, and is 4" in text
     assert "min_blocks" not in text
+    same = resumed_config(again, {"data": str(stopped / "data.json")})  # however it is spelled
+    assert same.data == portable(str(stopped / "data.json"))
     assert "nearest: seed" in refusal("--resume", again, "--set", "sed=3", capsys=capsys)
     assert unchanged(again, before)
 
@@ -85,7 +88,7 @@ def test_another_configuration_is_refused_and_said_how(stopped, again, capsys):
 def test_other_programs_data_and_machines_are_refused_and_said_how(stopped, again, capsys):
     before = contents(again)
     for name, part in (
-        ("mine.py", f"{stopped / 'mine.py'} had other contents"),
+        ("mine.py", f"{portable(str(stopped / 'mine.py'))} had other contents"),
         ("data.json", "tasks and samples had"),
     ):
         path = stopped / name
