@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -36,7 +36,7 @@ from harness.report.format import (
     speedup,
 )
 from harness.report.frames import BASELINE, Run
-from harness.report.gpu_plots import GPU_PLOTS
+from harness.report.gpu_plots import GPU_PLOTS, draw_plots
 from harness.report.markup import Html, join, markup, tag
 from harness.report.page import render_page
 from harness.report.plots import PLOTS
@@ -100,16 +100,21 @@ CAPTIONS = {
 }
 
 
-def render_dashboard(run: Run) -> str:
+def render_dashboard(run: Run, figures: Mapping[str, Figure] | None = None) -> str:
     """The whole page as text: style, plots, tables and script are inside, everything from the run is escaped.
 
     It has less than ``MOST_BYTES`` bytes in UTF-8: where long names would make it longer, it lists fewer rows.
+
+    Args:
+        run: what to show.
+        figures: what ``draw_plots`` gives for it; None draws them.
     """
+    figures = draw_plots(run) if figures is None else figures
     bodies = {
         "checks": checks_section(run),
         "modes": _modes(run),
-        "gpu": _gpu(run),
-        "plots": tag("div", *_figures(run, PLOTS), class_="plots"),
+        "gpu": _gpu(run, figures),
+        "plots": tag("div", *_figures(figures, *PLOTS), class_="plots"),
         "primitives": _primitives(run),
         "environment": _environment(run),
         "reproduce": _reproduce(run),
@@ -293,19 +298,19 @@ def _first_calls(run: Run) -> Html:
     )
 
 
-def _figures(run: Run, plots: Mapping[str, Callable[[Run], Figure]], *names: str) -> list[Html]:
-    figures = []
-    for name in names or plots:
-        drawn = svg_fragment(plots[name](run), name, f"Plot {name.replace('_', ' ')}. {CAPTIONS[name]}")
-        figures.append(tag("figure", Html(drawn), tag("figcaption", CAPTIONS[name]), class_="card"))
-    return figures
+def _figures(figures: Mapping[str, Figure], *names: str) -> list[Html]:
+    shown = []
+    for name in names:
+        drawn = svg_fragment(figures[name], name, f"Plot {name.replace('_', ' ')}. {CAPTIONS[name]}")
+        shown.append(tag("figure", Html(drawn), tag("figcaption", CAPTIONS[name]), class_="card"))
+    return shown
 
 
-def _gpu(run: Run) -> Html:
+def _gpu(run: Run, figures: Mapping[str, Figure]) -> Html:
     parts = [devices_section(run)]
     if has_device_data(run):
-        parts.insert(0, tag("div", *_figures(run, GPU_PLOTS, "gpu_timeline"), class_="plots wide"))
-        others = _figures(run, GPU_PLOTS, *(name for name in GPU_PLOTS if name != "gpu_timeline"))
+        parts.insert(0, tag("div", *_figures(figures, "gpu_timeline"), class_="plots wide"))
+        others = _figures(figures, *(name for name in GPU_PLOTS if name != "gpu_timeline"))
         parts.append(tag("div", *others, class_="plots"))
     return join(*parts)
 

@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from harness.report.devices import device_modes, device_share, opcode_table, series, spans, utilization
+from harness.report.devices import device_modes, device_share, has_device_data, opcode_table, series, spans, utilization
 from harness.report.format import count, is_missing, percent, printable, shorten
 from harness.report.frames import Run, in_mode_order
-from harness.report.plots import empty_figure, figure_title, row_figure
+from harness.report.plots import PLOTS, empty_figure, figure_title, row_figure
 from harness.report.style import FAINT, INK, SERIES, WIDTH, mode_colour, styled
 from harness.report.tables import mode_table
 from harness.report.verify_utilization import plain_uuid
@@ -210,3 +210,8 @@ GPU_PLOTS: dict[str, Callable[[Run], Figure]] = {
     "device_against_fallback": device_against_fallback,
     "opcode_costs": opcode_costs,
 }
+
+
+def draw_plots(run: Run) -> dict[str, Figure]:
+    """Draw all plots of a run, by name: ``PLOTS``, and ``GPU_PLOTS`` where there are devices."""
+    return {name: plot(run) for name, plot in (PLOTS | GPU_PLOTS if has_device_data(run) else PLOTS).items()}

@@ -329,19 +329,24 @@ PLOTS: dict[str, Callable[[Run], Figure]] = {
 }
 
 
-def write_plots(run: Run, folder: Path, plots: Mapping[str, Callable[[Run], Figure]] = PLOTS) -> list[Path]:
+def write_plots(run: Run, folder: Path, figures: Mapping[str, Figure] | None = None) -> list[Path]:
     """Write plots as ``<name>.svg`` and ``<name>.png`` (192 dpi, on white) into ``folder``, made if needed.
 
     Each file is written whole or not at all. Returns the paths.
+
+    Args:
+        run: what to plot.
+        folder: where to write.
+        figures: those that are drawn already, by name; None draws ``PLOTS``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, plot in plots.items():
-        figure = plot(run)
+    for name, figure in (figures or {name: plot(run) for name, plot in PLOTS.items()}).items():
+        document = svg_document(figure)
         image = io.BytesIO()
         with styled():
             figure.savefig(image, format="png", dpi=192, facecolor="white", metadata={"Software": None})
-        for suffix, data in ((".svg", svg_document(figure)), (".png", image.getvalue())):
+        for suffix, data in ((".svg", document), (".png", image.getvalue())):
             write_atomic(folder / f"{name}{suffix}", data)
             paths.append(folder / f"{name}{suffix}")
     return paths

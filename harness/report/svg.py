@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import xml.etree.ElementTree as ET
+from weakref import WeakKeyDictionary
 
 from matplotlib.figure import Figure
 
@@ -12,11 +13,14 @@ from harness.report.style import FAINT, INK, styled
 _DROPPED = ("metadata", "style")
 # Attributes in which an id may stand, as #id.
 _REFERENCES = ("href", "clip-path", "style", "fill")
+_CONTENT = '<g id="figure_1">'
+_WHITE = '<rect width="100%" height="100%" fill="#ffffff"/>'
+_SAVED: WeakKeyDictionary[Figure, str] = WeakKeyDictionary()
 
 
 def svg_document(figure: Figure) -> str:
     """``figure`` as a stand-alone SVG document on white."""
-    return _saved(figure, facecolor="white")
+    return _saved(figure).replace(_CONTENT, f"{_WHITE}\n {_CONTENT}", 1)
 
 
 def svg_fragment(figure: Figure, name: str, label: str) -> str:
@@ -28,7 +32,7 @@ def svg_fragment(figure: Figure, name: str, label: str) -> str:
         label: what a screen reader says for the whole picture.
     """
     # Matplotlib wrote it a moment ago: no entities, no foreign document types.
-    root = ET.fromstring(_saved(figure, facecolor="none"))
+    root = ET.fromstring(_saved(figure))
     for element in list(root.iter()):
         element.tag = _local(element.tag)
         for child in [child for child in element if _local(child.tag) in _DROPPED]:
@@ -60,8 +64,12 @@ def _adapted(value: str, name: str) -> str:
     return value.replace("url(#", f"url(#{name}-")
 
 
-def _saved(figure: Figure, facecolor: str) -> str:
-    buffer = io.BytesIO()
-    with styled():
-        figure.savefig(buffer, format="svg", facecolor=facecolor, metadata={"Date": None, "Creator": None})
-    return buffer.getvalue().decode("utf-8")
+def _saved(figure: Figure) -> str:
+    """Save a figure once, however many ask: a report shows it in its page, and has it as a file."""
+    if figure not in _SAVED:
+        buffer = io.BytesIO()
+        with styled():
+            figure.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None, "Creator": None})
+        figure.set_layout_engine("none")  # which keeps what was laid out: that is half of the work of saving it again
+        _SAVED[figure] = buffer.getvalue().decode("utf-8")
+    return _SAVED[figure]

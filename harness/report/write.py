@@ -6,10 +6,9 @@ from pathlib import Path
 
 from harness.atomic import write_atomic
 from harness.report.dashboard import render_dashboard
-from harness.report.devices import has_device_data
 from harness.report.frames import load_run
-from harness.report.gpu_plots import GPU_PLOTS
-from harness.report.plots import PLOTS, write_plots
+from harness.report.gpu_plots import draw_plots
+from harness.report.plots import write_plots
 from harness.report.summary import summarize, write_summary
 from harness.report.text import report_markdown
 from harness.report.verify import write_verdict
@@ -27,9 +26,10 @@ def write_report(folder: Path) -> Path:
     folder = Path(folder)
     run = load_run(folder)
     write_verdict(run)
-    write_plots(run, folder / "plots", PLOTS | GPU_PLOTS if has_device_data(run) else PLOTS)
+    figures = draw_plots(run)
+    write_plots(run, folder / "plots", figures)
     write_atomic(folder / "report.md", report_markdown(run))
     write_summary(folder, summarize(run))
     dashboard = folder / "dashboard.html"
-    write_atomic(dashboard, render_dashboard(run))
+    write_atomic(dashboard, render_dashboard(run, figures))
     return dashboard
