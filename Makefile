@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SANITIZED := tests/vm $(addprefix --ignore=tests/vm/test_,build.py cubins.py cuda.py lanes.py)
 KERNELS := tests/vm/test_cubins.py
+SYSTEM := tests/kaggle $(wildcard tests/*/test_survive_*.py)
 WITH_LANES := tests/vm tests/compiler tests/fuzz --ignore=tests/vm/test_build.py --ignore=$(KERNELS)
 RACE_CHECKED := tests/vm/test_lanes.py tests/vm/test_cuda.py::test_what_the_device_did_is_told
 STRICT := tests/vm/test_lanes.py tests/vm/test_cuda.py::test_solvers_give_the_same_as_on_the_host
@@ -17,7 +18,7 @@ RESULTS ?= results
 KAGGLE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint types unit sanitize lanes kernels cubins gpu-check gpu-check-data nightly bench bench-engine \
+.PHONY: help setup test lint types unit system sanitize lanes kernels cubins gpu-check gpu-check-data nightly bench bench-engine \
         dashboard doctor clean kaggle-build kaggle-upload kaggle-push kaggle-pull
 
 help:  ## list the targets
@@ -44,9 +45,12 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=$(KERNELS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(KERNELS) $(SYSTEM))
 
 test: lint types unit  ## ruff, the type checker and the tests
+
+system: setup  ## runs from outside: killed and continued, on a full disk, on a stand-in for Kaggle
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(SYSTEM)
 
 sanitize: setup  ## a sample of the virtual machine's tests, under AddressSanitizer and UBSan
 	VM_SANITIZE=1 $(BIN)/python -m harness.vm.build

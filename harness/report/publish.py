@@ -30,6 +30,7 @@ what is in these, are left out."""
 _PATH = re.compile(r"(?<![\w.~/\\:)\]}>$<-])/(?:[A-Za-z_][\w.+-]*/)+[\w.+-]*")
 _LEAST_NAME = 5  # letters of a host name that is looked for: shorter ones are words, such as vm or gpu
 _SHOWN = 5
+_AGAIN = "Run it again: runs of this version name no such thing."
 
 
 class Unpublishable(ValueError):
@@ -64,6 +65,9 @@ def publish(folder: Path, target: Path, *, force: bool = False) -> Path:
         copy.mkdir()
         for name in KEPT:
             _copy(folder / name, copy / name)
+        against = list(named_places(copy))
+        if against:
+            raise Unpublishable(_listed(folder, against, _AGAIN))
         if published.exists():
             published.rename(older)
         copy.rename(published)  # the report names the place where it is
@@ -71,7 +75,7 @@ def publish(folder: Path, target: Path, *, force: bool = False) -> Path:
             _report(published)
             against = [*named_places(published), *_too_large(published)]
             if against:
-                raise Unpublishable(_listed(folder, against, "Run it again: runs of this version name no such thing."))
+                raise Unpublishable(_listed(folder, against, _AGAIN))
         except BaseException:
             published.rename(copy)
             if older.exists():

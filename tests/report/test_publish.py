@@ -150,7 +150,7 @@ def test_a_doubtful_run_is_published_only_by_force(folder, tmp_path, capsys, cha
 def test_a_run_that_names_places_is_not_published_even_by_force(folder, tmp_path, monkeypatch, place, file):
     monkeypatch.setattr(platform, "node", lambda: "test-host-7f3a")
     target = tmp_path / "published"
-    publish(folder, target)
+    shutil.copytree(folder, target / "tiny")
     before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
     text = {
         "checkout": f"{checkout()}/harness/cli.py",
