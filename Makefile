@@ -4,7 +4,7 @@ CONFIG ?= local
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SANITIZED := tests/vm $(addprefix --ignore=tests/vm/test_,build.py cubins.py cuda.py lanes.py)
+SANITIZED := tests/vm $(addprefix --ignore=tests/vm/test_,build.py cubins.py cuda.py cupy_driver.py lanes.py)
 KERNELS := tests/vm/test_cubins.py
 SYSTEM := tests/kaggle $(wildcard tests/*/test_survive_*.py)
 WITH_LANES := tests/vm tests/compiler tests/fuzz --ignore=tests/vm/test_build.py --ignore=$(KERNELS)
