@@ -212,6 +212,17 @@ def test_a_run_times_both_in_turn_and_tells_how_they_scale(execute_run: Any) -> 
         assert "3 blocks on one device alone" in text
 
 
+def test_calls_on_one_device_are_judged_as_those_on_all_are(execute_run: Any) -> None:
+    """Devices do calls in both: what the host build executes is no measure of them, nor are evaluations."""
+    written = execute_run(modes=["sequential", "native_cpu", "eager_gpu"])
+    own, on_all = of_mode(written, "eager_single_gpu"), of_mode(written, "eager_gpu")
+    for name in ("device_executions", "device_share", "device_evaluations"):
+        assert own[name].verdict == on_all[name].verdict, (own[name], on_all[name])
+    assert own["device_evaluations"].verdict == "skipped"
+    assert own["device_share"].value == pytest.approx(on_all["device_share"].value, rel=0.2)
+    assert own["one_device"].verdict == "pass"
+
+
 @pytest.mark.parametrize("values", [{"single_device": False}, {"devices": 1}])
 def test_without_several_devices_or_where_it_is_not_wanted_there_is_no_such_mode(
     execute_run: Any, values: dict[str, Any]
