@@ -58,7 +58,10 @@ def publish(folder: Path, target: Path, *, force: bool = False) -> Path:
     against = [] if force else list(_doubts(run))
     if against:
         raise Unpublishable(_listed(folder, against, "Publish another run, or this one with --force."))
-    published = Path(target) / str(run.config.get("name") or run.name)
+    name = str(run.config.get("name") or run.name)
+    if Path(name).name != name or name == "..":
+        raise Unpublishable(_listed(folder, [f"its name {name!r} is not that of a folder"], _AGAIN))
+    published = Path(target) / name
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target, prefix=".") as temporary:
         copy, older = Path(temporary, "copy"), Path(temporary, "older")
@@ -68,16 +71,17 @@ def publish(folder: Path, target: Path, *, force: bool = False) -> Path:
         against = list(named_places(copy))
         if against:
             raise Unpublishable(_listed(folder, against, _AGAIN))
-        if published.exists():
-            published.rename(older)
-        copy.rename(published)  # the report names the place where it is
         try:
+            if published.exists():
+                published.rename(older)
+            copy.rename(published)  # the report names the place where it is
             _report(published)
             against = [*named_places(published), *_too_large(published)]
             if against:
                 raise Unpublishable(_listed(folder, against, _AGAIN))
         except BaseException:
-            published.rename(copy)
+            if not copy.exists():
+                published.rename(copy)
             if older.exists():
                 older.rename(published)
             raise
