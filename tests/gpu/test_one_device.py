@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from fake_device import FakeDevice
+from fake_device import Behaviour, FakeDevice
 from run_data import write_examples
 from survive import differences
 
@@ -145,6 +146,18 @@ def test_where_the_device_fails_there_are_no_more_blocks_of_it_alone(job: Job) -
         one.block(1)
     assert mode.block(1).devices[1].evaluations > 0
     assert OneDevice(mode).device.device == "cuda:1"
+    mode.close()
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_first_calls_that_are_left_early_leave_no_thread_at_work(job: Job, alone: bool) -> None:
+    """When the time budget ends in them, other modes are still timed, on the same devices."""
+    mode = EagerMode(job, 2, [FakeDevice(number, Behaviour(slowness_s=0.01)) for number in (0, 1)])
+    checking = iter((OneDevice(mode) if alone else mode).check())
+    assert isinstance(checking, Generator)
+    next(checking)
+    checking.close()
+    assert [own.name for own in threading.enumerate() if own.name.startswith("eager_gpu")] == []
     mode.close()
 
 
