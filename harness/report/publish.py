@@ -44,7 +44,7 @@ def publish(folder: Path, target: Path, *, force: bool = False) -> Path:
         folder: the run folder; nothing in it is changed.
         target: where runs are published, such as results/published.
         force: publish also what is not complete, does not pass, or is not of a commit as it is. A run that names
-            places or the machine, or is too large, is never published.
+            places or the machine, is too large, or cannot be read is never published.
 
     Returns:
         The published folder.
@@ -55,6 +55,9 @@ def publish(folder: Path, target: Path, *, force: bool = False) -> Path:
         OSError: it cannot be copied.
     """
     run = load_run(folder)
+    damaged = [f"{name} {why}" for name, why in run.missing.items() if (folder / name).exists()]
+    if damaged:
+        raise Unpublishable(_listed(folder, damaged, "Publish another run."))
     against = [] if force else list(_doubts(run))
     if against:
         raise Unpublishable(_listed(folder, against, "Publish another run, or this one with --force."))

@@ -225,3 +225,12 @@ def test_a_published_run_that_was_changed_is_found_out(folder, tmp_path):
 def test_what_is_no_run_folder_is_not_published(tmp_path, capsys):
     assert main(["publish", str(tmp_path)]) == 2
     assert "not a run folder" in capsys.readouterr().err
+
+
+def test_what_cannot_be_read_or_written_is_said(folder, tmp_path, capsys):
+    (tmp_path / "file").write_text("no folder")
+    assert main(["publish", str(folder), "--to", str(tmp_path / "file")]) == 2
+    assert "error: " in capsys.readouterr().err
+    (folder / "accuracy.parquet").write_text("no table")
+    assert main(["publish", str(folder), "--force"]) == 1
+    assert "accuracy.parquet cannot be read: " in capsys.readouterr().err
