@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from fake_device import Behaviour, FakeDevice
 from run_data import write_examples
-from survive import differences
+from survive import differences, dying_after
 
 from harness.batt.loader import load_programs
 from harness.config import make_config
@@ -23,7 +23,6 @@ from harness.report.frames import load_run
 from harness.report.index_plots import scaling_groups, scaling_over_devices
 from harness.report.summary import read_summary
 from harness.report.verify import Check, checks
-from harness.run import journal
 from harness.run.eager import EagerMode
 from harness.run.gpu import GpuMode
 from harness.run.mode import ModeFailed
@@ -272,27 +271,11 @@ def test_blocks_of_one_device_that_all_took_part_in_are_found_out(
     assert "cuda:1 took part" in scaling.meaning
 
 
-class Death(BaseException):
-    """As good as SIGKILL for the run folder: nothing is written from here on."""
-
-
 @pytest.mark.parametrize("blocks", [1, 2, 3, 5])
-def test_a_run_goes_on_after_any_block(
-    execute_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int
-) -> None:
-    whole, write, done = execute_run("whole"), journal.write_atomic, []
-
-    def write_or_die(path: Path, data: bytes | str) -> None:
-        if len(done) == blocks:
-            raise Death
-        write(path, data)
-        if path.name.endswith("-block.json"):
-            done.append(path.name)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(journal, "write_atomic", write_or_die)
-        with pytest.raises(Death):
-            execute_run("own")
+def test_a_run_goes_on_after_any_block(execute_run: Any, blocks: int) -> None:
+    whole = execute_run("whole")
+    with dying_after(blocks):
+        execute_run("own")
     with pytest.raises(ResumeRefused, match="single_gpu was measured before, and cannot run now"):
         execute_run("own", devices=1, resume=True)
     own = execute_run("own", resume=True)
