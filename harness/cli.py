@@ -469,7 +469,7 @@ def _publish(arguments: argparse.Namespace) -> int:
 
     try:
         folder = publish(arguments.folder, arguments.to, force=arguments.force)
-    except (RunFolderError, Unpublishable) as error:
+    except (RunFolderError, Unpublishable, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1 if isinstance(error, Unpublishable) else 2
     print(f"Published: {folder} ({size_of(folder) / 1024:,.0f} KiB); git add it, and make dashboard shows it")

@@ -15,7 +15,6 @@ from harness.vm.native import COUNTERS
 from harness.vm.opcodes import CONTROL
 
 HOST = "native_cpu"
-EAGER = "eager_gpu"
 KEYS = ["module", "program"]
 _NAMED = dict(zip(COUNTERS, names_of_counters(), strict=True))
 NOT_PRIMITIVES = {name for name, named in _NAMED.items() if named is None or named[1] == CONTROL_FAMILY} | (
@@ -64,13 +63,13 @@ def in_all(evidence: Evidence) -> pd.Series[Any]:
     """Return by primitive how often a GPU mode's timed evaluations execute it, wherever that is done.
 
     As the host build counts them, executing the same bytecode on the same samples; of programs that it leaves to the
-    reference, and for ``eager_gpu``, as the reference counts them.
+    reference, and for ``eager_gpu`` and its twin, as the reference counts them.
 
     Raises:
         CannotTell: some programs were not counted.
     """
     host = host_rows(evidence)
-    if evidence.mode == EAGER:
+    if evidence.is_of_calls:
         host = host.iloc[:0]
     whole = host[host["program"].isna()]
     if len(whole):  # of a unit that all programs share

@@ -44,7 +44,7 @@ def publish(folder: Path, target: Path, *, force: bool = False) -> Path:
         folder: the run folder; nothing in it is changed.
         target: where runs are published, such as results/published.
         force: publish also what is not complete, does not pass, or is not of a commit as it is. A run that names
-            places or the machine, or is too large, is never published.
+            places or the machine, is too large, or cannot be read is never published.
 
     Returns:
         The published folder.
@@ -55,10 +55,16 @@ def publish(folder: Path, target: Path, *, force: bool = False) -> Path:
         OSError: it cannot be copied.
     """
     run = load_run(folder)
+    damaged = [f"{name} {why}" for name, why in run.missing.items() if (folder / name).exists()]
+    if damaged:
+        raise Unpublishable(_listed(folder, damaged, "Publish another run."))
     against = [] if force else list(_doubts(run))
     if against:
         raise Unpublishable(_listed(folder, against, "Publish another run, or this one with --force."))
-    published = Path(target) / str(run.config.get("name") or run.name)
+    name = str(run.config.get("name") or run.name)
+    if Path(name).name != name or name == "..":
+        raise Unpublishable(_listed(folder, [f"its name {name!r} is not that of a folder"], _AGAIN))
+    published = Path(target) / name
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target, prefix=".") as temporary:
         copy, older = Path(temporary, "copy"), Path(temporary, "older")
@@ -68,16 +74,17 @@ def publish(folder: Path, target: Path, *, force: bool = False) -> Path:
         against = list(named_places(copy))
         if against:
             raise Unpublishable(_listed(folder, against, _AGAIN))
-        if published.exists():
-            published.rename(older)
-        copy.rename(published)  # the report names the place where it is
         try:
+            if published.exists():
+                published.rename(older)
+            copy.rename(published)  # the report names the place where it is
             _report(published)
             against = [*named_places(published), *_too_large(published)]
             if against:
                 raise Unpublishable(_listed(folder, against, _AGAIN))
         except BaseException:
-            published.rename(copy)
+            if not copy.exists():
+                published.rename(copy)
             if older.exists():
                 older.rename(published)
             raise

@@ -14,6 +14,7 @@ from harness.report.frames import Run
 from harness.report.tables import measured_modes
 
 NOT_REACHED: Final = "not reached"
+_OF_CALLS = "eager_gpu"
 Verdict = Literal["pass", "fail", "unproven", "not reached", "skipped"]
 
 
@@ -98,6 +99,11 @@ class Evidence:
     def is_of_one_device(self) -> bool:
         """Whether one of several devices is to do all the work of its blocks."""
         return self.mode in ALL_DEVICE_MODES
+
+    @property
+    def is_of_calls(self) -> bool:
+        """Whether devices do single calls of primitives in it, and not whole evaluations."""
+        return ALL_DEVICE_MODES.get(self.mode, self.mode) == _OF_CALLS
 
     @cached_property
     def on_one_device(self) -> Evidence | None:

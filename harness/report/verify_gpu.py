@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from harness.measure.stats import speedup_interval
-from harness.report.executions import EAGER, PRIMITIVE_OF, by_opcode, host_rows, in_all, of_devices
+from harness.report.executions import PRIMITIVE_OF, by_opcode, host_rows, in_all, of_devices
 from harness.report.format import count, duration, is_missing, number, percent, printable, speedup
 from harness.report.frames import BASELINE
 from harness.report.tables import timed_blocks
@@ -96,14 +96,14 @@ def device_executions(evidence: Evidence) -> Judged:
     if problem is not None:
         return problem
     opcodes = by_opcode(evidence)
-    if evidence.mode == EAGER:
+    if evidence.is_of_calls:
         opcodes = opcodes[opcodes.index.isin(PRIMITIVE_OF.keys())]
     contained = opcodes[opcodes["instructions"] > 0]
     if not opcodes["executions"].sum():
         value = f"0 of {count(len(contained))} opcodes"
         return Judged("fail", value, "all", f"No opcode was executed on a device; {_idle(evidence)}.")
     executed = set(opcodes.index[opcodes["executions"] > 0])
-    missing, compared = _not_called(evidence, executed) if evidence.mode == EAGER else _not_executed(evidence, executed)
+    missing, compared = _not_called(evidence, executed) if evidence.is_of_calls else _not_executed(evidence, executed)
     if missing and not compared:
         raise CannotTell(
             f"nobody counted whether {_opcode_names(missing)}, which no device has executed, lie in branches that are "
@@ -184,7 +184,7 @@ def device_share(evidence: Evidence) -> Judged:
 def device_evaluations(evidence: Evidence) -> Judged:
     """Whether the evaluations of timed blocks were done on devices, but for what is said to have fallen back."""
     most = threshold(evidence.run, "max_fallback_share")
-    if evidence.mode == EAGER:
+    if evidence.is_of_calls:
         text = "Devices do calls of primitives in this mode, not evaluations; device_share says which part of them."
         return Judged("skipped", None, None, text)
     total, done = int(evidence.blocks["evaluations"].sum()), int(evidence.device_blocks["evaluations"].sum())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from queue import SimpleQueue
 from time import perf_counter, process_time
@@ -91,11 +92,12 @@ class EagerMode:
         found: list[Outcome] = []
         rest = [e for e in range(len(self._job.workload.evaluations)) if e not in self._unfinished]
         self._running = self._run(rest)
-        for _, outcome, output in self._running:
-            found.append(self._finished(outcome, output))
-            if len(found) == _CHECKED_TOGETHER:
-                yield found
-                found = []
+        with closing(self._running) as running:  # whoever leaves early must not leave threads at work: others are timed
+            for _, outcome, output in running:
+                found.append(self._finished(outcome, output))
+                if len(found) == _CHECKED_TOGETHER:
+                    yield found
+                    found = []
         yield found
 
     def restore(self, fell_back: Mapping[int, str]) -> None:

@@ -218,7 +218,7 @@ def _parquet(name: str, columns: Mapping[str, Any], folder: Path) -> bytes:
         if dtype == "string" and len(frame[column]):
             told = {text: scrubbed(text, folder) for text in frame[column].dropna().unique()}
             if any(text != own for text, own in told.items()):
-                frame[column] = frame[column].replace(told)
+                frame[column] = frame[column].map(told).astype("string")
     buffer = BytesIO()
     pd.DataFrame(frame).to_parquet(buffer, index=False)
     return buffer.getvalue()

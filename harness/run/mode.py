@@ -54,7 +54,7 @@ class Mode(Protocol):
     """A way to evaluate a workload.
 
     Attributes:
-        name: one of ``MODE_NAMES``.
+        name: one of ``MEASURED_NAMES``.
         workers: processes, threads or devices that share the evaluations.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +23,11 @@ from harness.run.mode import Mode, ModeFailed
 from harness.run.modes import make_mode
 from harness.run.runner import execute, prepare
 from harness.run.schema import TABLES
-from harness.run.worker import Job, Outcome
+from harness.run.worker import Draw, Job, Outcome
 from harness.run.workload import make_workload
 from harness.samples import expand, load_tasks
 from harness.vm import native
+from harness.vm.engine import Engine, Evaluation
 
 pytestmark = pytest.mark.skipif(native.unavailable() is not None, reason=str(native.unavailable()))
 
@@ -102,6 +104,28 @@ def test_it_is_equal_to_the_reference_and_says_what_it_left_to_it(job: Job, expe
     assert 0 < block.busy_s <= 1.01 * block.wall_s * 4
     mode.close()
     assert all(device.closed for device in devices)
+
+
+def test_a_block_keeps_what_one_pass_gave_and_not_all(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block may have thousands of passes, and memory that is new is slow."""
+    mode = GpuMode(job, 1, [FakeDevice(0)])
+    count = len(check_all(mode))
+    mode.prepare([0.001] * count, frozenset())
+    evaluate, made, alive = Engine.evaluate, [], []
+
+    def watched(*arguments: Any, **options: Any) -> Evaluation:
+        alive.append(sum(own() is not None for own in made))
+        found = evaluate(*arguments, **options)
+        made.append(weakref.ref(found))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "evaluate", watched)
+        block = mode.block(9, Draw(frozenset({0, 3}), 4))
+    mode.close()
+    assert block.evaluations == 9 * count + 2
+    assert len(made) == 10  # and what was drawn
+    assert max(alive) <= 3
 
 
 def test_where_a_device_fails_the_other_goes_on(job: Job, expected: dict[int, Outcome]) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from fake_device import FakeDevice
+from fake_device import Behaviour, FakeDevice
 from run_data import write_examples
-from survive import differences
+from survive import differences, dying_after
 
 from harness.batt.loader import load_programs
 from harness.config import make_config
@@ -22,7 +23,6 @@ from harness.report.frames import load_run
 from harness.report.index_plots import scaling_groups, scaling_over_devices
 from harness.report.summary import read_summary
 from harness.report.verify import Check, checks
-from harness.run import journal
 from harness.run.eager import EagerMode
 from harness.run.gpu import GpuMode
 from harness.run.mode import ModeFailed
@@ -148,6 +148,18 @@ def test_where_the_device_fails_there_are_no_more_blocks_of_it_alone(job: Job) -
     mode.close()
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_first_calls_that_are_left_early_leave_no_thread_at_work(job: Job, alone: bool) -> None:
+    """When the time budget ends in them, other modes are still timed, on the same devices."""
+    mode = EagerMode(job, 2, [FakeDevice(number, Behaviour(slowness_s=0.01)) for number in (0, 1)])
+    checking = iter((OneDevice(mode) if alone else mode).check())
+    assert isinstance(checking, Generator)
+    next(checking)
+    checking.close()
+    assert [own.name for own in threading.enumerate() if own.name.startswith("eager_gpu")] == []
+    mode.close()
+
+
 def test_what_an_earlier_session_left_to_the_reference_stays_left_to_it(job: Job) -> None:
     mode = GpuMode(job, 2, [FakeDevice(0), FakeDevice(1)])
     fell_back = {o.evaluation: o.fell_back for outcomes in mode.check() for o in outcomes if o.fell_back}
@@ -212,6 +224,17 @@ def test_a_run_times_both_in_turn_and_tells_how_they_scale(execute_run: Any) -> 
         assert "3 blocks on one device alone" in text
 
 
+def test_calls_on_one_device_are_judged_as_those_on_all_are(execute_run: Any) -> None:
+    """Devices do calls in both: what the host build executes is no measure of them, nor are evaluations."""
+    written = execute_run(modes=["sequential", "native_cpu", "eager_gpu"])
+    own, on_all = of_mode(written, "eager_single_gpu"), of_mode(written, "eager_gpu")
+    for name in ("device_executions", "device_share", "device_evaluations"):
+        assert own[name].verdict == on_all[name].verdict, (own[name], on_all[name])
+    assert own["device_evaluations"].verdict == "skipped"
+    assert own["device_share"].value == pytest.approx(on_all["device_share"].value, rel=0.2)
+    assert own["one_device"].verdict == "pass"
+
+
 @pytest.mark.parametrize("values", [{"single_device": False}, {"devices": 1}])
 def test_without_several_devices_or_where_it_is_not_wanted_there_is_no_such_mode(
     execute_run: Any, values: dict[str, Any]
@@ -248,27 +271,11 @@ def test_blocks_of_one_device_that_all_took_part_in_are_found_out(
     assert "cuda:1 took part" in scaling.meaning
 
 
-class Death(BaseException):
-    """As good as SIGKILL for the run folder: nothing is written from here on."""
-
-
 @pytest.mark.parametrize("blocks", [1, 2, 3, 5])
-def test_a_run_goes_on_after_any_block(
-    execute_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int
-) -> None:
-    whole, write, done = execute_run("whole"), journal.write_atomic, []
-
-    def write_or_die(path: Path, data: bytes | str) -> None:
-        if len(done) == blocks:
-            raise Death
-        write(path, data)
-        if path.name.endswith("-block.json"):
-            done.append(path.name)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(journal, "write_atomic", write_or_die)
-        with pytest.raises(Death):
-            execute_run("own")
+def test_a_run_goes_on_after_any_block(execute_run: Any, blocks: int) -> None:
+    whole = execute_run("whole")
+    with dying_after(blocks):
+        execute_run("own")
     with pytest.raises(ResumeRefused, match="single_gpu was measured before, and cannot run now"):
         execute_run("own", devices=1, resume=True)
     own = execute_run("own", resume=True)

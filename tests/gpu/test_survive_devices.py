@@ -8,23 +8,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from emulated_driver import EmulatedDriver
-from survive import differences
+from survive import differences, dying_after
 
 from harness.config import make_config
 from harness.gpu.device import DeviceMachine
 from harness.report.frames import load_run
 from harness.report.verify import checks
-from harness.run import journal
 from harness.run.resume import resumed_config
 from harness.run.runner import execute, prepare
 from harness.vm import native
 from harness.vm.cuda import CudaEngine
 
 pytestmark = pytest.mark.skipif(native.unavailable() is not None, reason=str(native.unavailable()))
-
-
-class Death(BaseException):
-    """As good as SIGKILL for the run folder: nothing is written from here on."""
 
 
 @pytest.fixture
@@ -53,21 +48,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path
 
 @pytest.mark.parametrize("blocks", [1, 5, 9])
 def test_a_run_of_gpu_modes_goes_on_with_all_that_devices_counted(
-    run: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int
+    run: Callable[[str], Path], tmp_path: Path, blocks: int
 ) -> None:
-    whole, write, done = run("whole"), journal.write_atomic, []
-
-    def write_or_die(path: Path, data: bytes | str) -> None:
-        if len(done) == blocks:
-            raise Death
-        write(path, data)
-        if path.name.endswith("-block.json"):
-            done.append(path.name)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(journal, "write_atomic", write_or_die)
-        with pytest.raises(Death):
-            run("own")
+    whole = run("whole")
+    with dying_after(blocks):
+        run("own")
     own = tmp_path / "own"
     config = resumed_config(own, {})
     execute(config, prepare(config))

@@ -169,6 +169,37 @@ def test_a_run_that_names_places_is_not_published_even_by_force(folder, tmp_path
     assert after == before
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("rename", [0, 1])
+def test_ctrl_c_leaves_the_older_run_where_it_was(folder, tmp_path, monkeypatch, rename, moment):
+    target, renamed, calls = tmp_path / "published", Path.rename, []
+    shutil.copytree(folder, target / "tiny")
+    before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
+
+    def interrupted(self: Path, other: Path) -> Path:
+        calls.append(other)
+        if len(calls) - 1 != rename:
+            return renamed(self, other)
+        if moment == "after":
+            renamed(self, other)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        publish(folder, target)
+    assert {path: path.read_bytes() for path in target.rglob("*") if path.is_file()} == before
+    assert [path.name for path in target.iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "/elsewhere", ".."])
+def test_a_run_is_published_nowhere_but_in_its_folder(folder, tmp_path, name):
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("name: tiny", f"name: {name}"))
+    with pytest.raises(Unpublishable, match="not that of a folder"):
+        publish(folder, tmp_path / "published", force=True)
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_what_is_the_same_everywhere_may_be_named(folder, tmp_path):
     edit_json(folder, "run.json", warnings=["/proc/cpuinfo, /kaggle/input/x/y.json, 3 evaluations/s, a/b/c, ~/x/y"])
     assert list(named_places(publish(folder, tmp_path / "published"))) == []
@@ -194,3 +225,12 @@ def test_a_published_run_that_was_changed_is_found_out(folder, tmp_path):
 def test_what_is_no_run_folder_is_not_published(tmp_path, capsys):
     assert main(["publish", str(tmp_path)]) == 2
     assert "not a run folder" in capsys.readouterr().err
+
+
+def test_what_cannot_be_read_or_written_is_said(folder, tmp_path, capsys):
+    (tmp_path / "file").write_text("no folder")
+    assert main(["publish", str(folder), "--to", str(tmp_path / "file")]) == 2
+    assert "error: " in capsys.readouterr().err
+    (folder / "accuracy.parquet").write_text("no table")
+    assert main(["publish", str(folder), "--force"]) == 1
+    assert "accuracy.parquet cannot be read: " in capsys.readouterr().err

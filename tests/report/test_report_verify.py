@@ -31,8 +31,13 @@ pytestmark = [
 
 
 @pytest.fixture(scope="session")
-def honest_run(tmp_path_factory) -> Path:
-    return as_gpu_run(do_run(tmp_path_factory.mktemp("honest"), 0.3, 20))
+def real_run(tmp_path_factory) -> Path:
+    return do_run(tmp_path_factory.mktemp("real"), 0.3, 20)
+
+
+@pytest.fixture(scope="session")
+def honest_run(real_run, tmp_path_factory) -> Path:
+    return as_gpu_run(Path(shutil.copytree(real_run, tmp_path_factory.mktemp("honest") / "run")))
 
 
 @pytest.fixture(scope="session")
@@ -306,6 +311,20 @@ def test_one_device_is_held_to_what_all_are(honest):
     assert all(verify.ONE_DEVICE_CHECKS[name] is verify.GPU_CHECKS[name] for name in of_all)
     edit(honest, "opcodes", ONE, executions=0)
     assert {check for mode, check in bad(honest) if mode == ONE} == {"device_executions", "device_share"}
+
+
+def test_verdicts_on_these_runs_do_not_depend_on_what_else_the_machine_did(real_run, tmp_path):
+    """Others made some of the real blocks slow, the first two most: these once told poor scaling."""
+    busy = Path(shutil.copytree(real_run, tmp_path / "busy" / "run"))
+    edit(busy, "blocks", "native_cpu", wall_s=lambda rows: rows["wall_s"] * [9.0, 5.0, 1.0, 2.0, 1.0, 1.0])
+    edit(busy, "blocks", "sequential", wall_s=lambda rows: rows["wall_s"] * [1.0, 1.0, 3.0, 1.0, 2.0, 1.0])
+    as_gpu_run(busy)
+    assert bad(busy) == {}
+    for number, lie in enumerate(("poor scaling", "scaling by luck", "one device too slow")):
+        folder = Path(shutil.copytree(busy, tmp_path / f"{number}" / "run"))
+        change, expected, _, _ = LIES[lie]
+        change(folder)
+        assert bad(folder) == expected, lie
 
 
 @pytest.mark.parametrize("lie", LIES)

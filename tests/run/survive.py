@@ -14,12 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 import pandas as pd
 
 from harness.config import read_config
+from harness.run import journal as journal_module
 from harness.run.resume import resumed_config
 from harness.run.runner import execute, prepare
 
@@ -102,6 +106,30 @@ def resume_here(folder: Path, **changes: object) -> Path:
     """Continue a run in this process, without its report."""
     settings = resumed_config(folder, changes)
     return execute(settings, prepare(settings))
+
+
+class Death(BaseException):
+    """As good as SIGKILL for the run folder: nothing is written from here on."""
+
+
+@contextmanager
+def dying_after(blocks: int) -> Iterator[None]:
+    """Have a run within this context die at its first write behind so many blocks."""
+    write, done = journal_module.write_atomic, []
+
+    def write_or_die(path: Path, data: bytes | str) -> None:
+        if len(done) == blocks:
+            raise Death
+        write(path, data)
+        if path.name.endswith("-block.json"):
+            done.append(path.name)
+
+    with mock.patch.object(journal_module, "write_atomic", write_or_die):
+        try:
+            yield
+        except Death:
+            return
+    raise AssertionError(f"the run came to its end after {len(done)} blocks")
 
 
 def kill(process: subprocess.Popen[str]) -> None:

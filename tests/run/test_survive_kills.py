@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from survive import differences, journal, resume_here, run_here, torture, write_run
+from survive import Death, differences, journal, resume_here, run_here, torture, write_run
 
 from harness.report import load_run, report_markdown
 from harness.run import journal as journal_module
@@ -19,10 +19,6 @@ def test_runs_that_are_killed_and_continued_are_as_an_undisturbed_one(tmp_path):
     tally = torture(tmp_path, kills=4, seed=7)
     assert tally.kills == 4
     assert tally.wrong == []
-
-
-class Death(BaseException):
-    """As good as SIGKILL for the run folder: nothing is written from here on."""
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 // Collectives on 32 emulated lanes, for tests/vm/test_lanes.py: prints what each gives, or how lanes diverged.
 #include <cstdio>
 #include <cstring>
+#include <memory>
 
 #include "interpreter.h"
 
@@ -108,6 +109,35 @@ static u64 words() {
     return wrong;
 }
 
+// How bytes come before one another, at all alignments, by the first that differs; what lies behind them is another's.
+static u64 order() {
+    u64 wrong = 0;
+    for (u64 here = 0; here < 8; here++) {
+        for (u64 there = 0; there < 8; there++) {
+            for (u64 n = 0; n < 27; n++) {
+                const std::unique_ptr<i8[]> own(new i8[here + n]), other(new i8[there + n]);  // not a byte more
+                i8 *a = own.get() + here, *b = other.get() + there;
+                for (u64 k = 0; k < n; k++) a[k] = b[k] = static_cast<i8>(k * 37 + 91);
+                wrong += compare_bytes(a, b, n) != 0;
+                for (u64 k = 0; k < n; k++) {
+                    for (const int x : {-128, -1, 0, 1, 127}) {
+                        const i8 before = a[k];
+                        if (x == before) continue;
+                        a[k] = static_cast<i8>(x);
+                        for (u64 behind = k + 1; behind < n; behind++) b[behind] = x < before ? -128 : 127;
+                        const int sign = x < before ? -1 : 1;
+                        wrong += compare_bytes(a, b, n) != sign || compare_bytes(b, a, n) != -sign;
+                        wrong += compare_bytes(a, b, k) != 0;  // what is behind the first k does not count
+                        for (u64 behind = k + 1; behind < n; behind++) b[behind] = a[behind];
+                        a[k] = before;
+                    }
+                }
+            }
+        }
+    }
+    return wrong;
+}
+
 // Each lane reads what only lane 3 has on its stack: on a GPU it would read its own.
 static u64 look_into_a_stack(Context& cx) {
     volatile u64 own = 100 + cx.lane;
@@ -127,6 +157,7 @@ int main(int, char** arguments) {
             join(0, 0);
         }
         if (which == "words") std::printf("%llu wrong\n", static_cast<unsigned long long>(words()));
+        if (which == "order") std::printf("%llu wrong\n", static_cast<unsigned long long>(order()));
         if (which == "stack") on_lanes([](Context& cx) { return look_into_a_stack(cx); });
         if (which == "another") on_lanes([](Context& cx) {
             if (cx.lane == 5) sync(cx);  // where the others call another collective

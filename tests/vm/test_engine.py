@@ -366,6 +366,34 @@ def test_a_signal_handler_is_called_and_the_evaluation_goes_on(
     assert all(counted >= count for counted, count in zip(executions(found), whole, strict=True))
 
 
+@pytest.mark.parametrize("passes", [1, 3])
+def test_a_signal_behind_the_last_pass_costs_nothing(
+    engine: Engine, programs: dict[str, Program], monkeypatch: pytest.MonkeyPatch, passes: int
+) -> None:
+    """One that comes between the end of the last pass and the look at what has come: all is done by then."""
+    engine.add_programs([programs["solve_good"], programs["solve_fails"]])
+    once = engine.evaluate(outputs=True, counted=True, timed=True)
+    library = native.library()
+    codes = []
+
+    def too_late(address: int, job: int) -> int:
+        codes.append(library.vm_evaluate(address, job))
+        return native._SIGNALLED if len(codes) == 1 else codes[-1]
+
+    class Late:
+        vm_evaluate = staticmethod(too_late)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(library, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._machine, "_library", Late())
+        found = engine.evaluate(outputs=True, counted=True, timed=True, passes=passes)
+        assert executions(found) == [passes * count for count in executions(once)]
+        assert found.outputs() == once.outputs()
+    assert codes == [0, 0]
+
+
 def test_what_a_signal_handler_raises_ends_an_evaluation(engine: Engine, programs: dict[str, Program]) -> None:
     def handler(*_: object) -> None:
         raise Interrupted

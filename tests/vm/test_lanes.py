@@ -71,6 +71,13 @@ def test_memory_is_copied_filled_and_compared_by_aligned_words(driver: Path) -> 
     assert run(driver, "words") == (0, "0 wrong\n")
 
 
+@pytest.mark.parametrize("way", ["aligned words", "bytes"])
+def test_bytes_are_in_order_by_the_first_that_differs(driver: Path, tmp_path: Path, way: str) -> None:
+    """As signed numbers, as cells and integers are; under AddressSanitizer, so that nothing behind them is read."""
+    by_bytes = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    assert run(compiled(tmp_path, *by_bytes) if way == "bytes" else driver, "order") == (0, "0 wrong\n")
+
+
 def test_a_lane_that_looks_into_the_stack_of_another_is_noticed(driver: Path, tmp_path: Path) -> None:
     assert run(driver, "stack") == (0, "")  # it would be a silent error on a GPU
     status, _ = run(compiled(tmp_path, "-DVM_STRICT", "-fsanitize=undefined"), "stack")

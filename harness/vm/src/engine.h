@@ -252,10 +252,12 @@ public:
         const Run run{job, signals, job.nanoseconds ? clock.nanoseconds_per_cycle() : 0};
         bool resumed = job.flags & RESUMED;
         const u32 threads = begin(job, resumed);
-        do {
+        while (job.passes) {  // none is left where a signal came behind the last
             pass(run, job, threads, resumed);
+            if (is_ended(run)) return;
             resumed = false;
-        } while (!is_ended(run) && --job.passes);
+            job.passes--;
+        }
     }
 
 private:
