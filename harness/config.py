@@ -63,7 +63,9 @@ class Config(BaseModel):
         min_length=1,
         description="what to measure; a mode that cannot run is reported as skipped",
     )
-    workers: PositiveInt | None = Field(None, description="processes of parallel_cpu; null: one per usable CPU")
+    workers: PositiveInt | None = Field(
+        None, description="processes of parallel_cpu, threads of native_cpu; null: one per usable CPU"
+    )
     worker_memory_gb: Annotated[float, Field(ge=0.1, le=1e6)] | None = Field(
         4.0, description="GiB of address space per process; null: no limit"
     )
