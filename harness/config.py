@@ -211,7 +211,8 @@ def _problem(detail: Any) -> str:
         return f"modes: unknown mode {value!r}{nearest(value, MODE_NAMES)} (known: {', '.join(MODE_NAMES)})"
     hint = "; it is text" if isinstance(value, str) and detail["type"] in ("int_type", "float_type") else ""
     if hint and _NUMBER.fullmatch(value):
-        hint += ": leave out quotes, and write 1.0e-9 for 1e-9, which YAML takes for text"
+        hint += ": leave out quotes"
+        hint += ", and write 1.0e-9 for 1e-9, which YAML takes for text" if "e" in value.lower() else ""
     if key == "tasks" and isinstance(value, int) and detail["type"] == "string_type":
         hint = "; a task's name that is all digits needs quotes"
     return f"{key}: {value!r} is refused: {detail['msg'][0].lower()}{detail['msg'][1:]}{hint}"
