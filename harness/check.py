@@ -205,6 +205,13 @@ def describe(result: dict[str, Any]) -> str:
             f"{engine:<14}{row['evaluations']:>12}{row['equal']:>9}{row['failed']:>8}{row['timeout']:>9}"
             f"{row['died']:>6}{sum(row['fell_back'].values()):>11}{seconds:>10}{rate:>15}"
         )
+    fell_back = [
+        f"  {engine}: {count} of {row['evaluations']}: {reason}"
+        for engine, row in result["engines"].items()
+        for reason, count in sorted(row["fell_back"].items(), key=lambda item: (-item[1], item[0]))
+    ]
+    if fell_back:
+        lines += ["", "Evaluations that fell back on the reference, by reason:", *fell_back]
     troubled = [
         f"  {program['program']} ({engine}): {row['equal']} of {row['evaluations']} equal; {row['first_error']}"
         for program in result["programs"]
