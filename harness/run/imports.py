@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -29,11 +30,13 @@ IMPORT_S = 60.0
 def load_screened(references: Iterable[str], memory_gb: float | None) -> tuple[list[Program], list[Rejected]]:
     """Load programs as ``load_programs`` does, but reject modules that hang or end the process that imports them.
 
+    What modules print meanwhile is dropped, as it is in workers.
+
     Args:
         references: modules, packages, files or folders.
         memory_gb: GiB of address space that an import may take; None for no limit.
     """
-    with _Trials(IMPORT_S, memory_gb) as trials:
+    with _Trials(IMPORT_S, memory_gb) as trials, Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         return load_programs(references, refuse=trials.refuse)
 
 
@@ -101,7 +104,7 @@ def _import_all(connection: Connection, memory_gb: float | None) -> None:
     """Import the files that are named, one by one, and answer how each ended: all that the process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     end_with_parent()
-    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - the parent imports it, too, and prints
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - what modules print is dropped, for good
     limit_memory(memory_gb)
     connection.send(None)
     while True:

@@ -68,6 +68,14 @@ def test_check_lists_it(folder: Path) -> None:
     assert "ends the process" in row["reason"]
 
 
+def test_what_a_module_prints_is_dropped(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (folder / "prints.py").write_text("print('here I am')\n" + GOOD)
+    (program,), rejected = load_screened([str(folder / "prints.py")], 4.0)
+    assert (program.name, rejected) == ("solve_good", [])
+    print("after it")
+    assert capfd.readouterr() == ("after it\n", "")
+
+
 def test_a_run_goes_on_without_it(folder: Path) -> None:
     (folder / "loops.py").write_text("while True:\n    pass\n")
     config = make_config(
