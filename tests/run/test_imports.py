@@ -10,7 +10,7 @@ import pytest
 from run_data import write_examples
 
 from harness.check import CheckOptions, check_programs
-from harness.config import make_config
+from harness.config import Config, make_config
 from harness.run import imports
 from harness.run.imports import load_screened
 from harness.run.runner import execute, prepare
@@ -53,7 +53,7 @@ def test_each_is_rejected_by_what_it_does_and_those_behind_it_are_loaded(folder:
 
 def test_harmless_modules_cost_no_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(imports, "get_context")
-    programs, rejected = load_screened([str(folder / "good.py"), "harness.batt.solvers", "harness.batt.mega"], 4.0)
+    programs, rejected = load_screened([str(folder / "good.py"), *Config().programs], 4.0)
     assert len(programs) > 300
     assert rejected == []
 
