@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.batt.loader import Rejected, load_programs
+from harness.batt.loader import Rejected
 from harness.config import MODE_NAMES, ConfigError
 from harness.gpu.device import CudaUnavailable, DeviceError
 from harness.measure.usable import usable_cpus
 from harness.progress import progress
+from harness.run.imports import load_screened
 from harness.run.mode import Mode, ModeFailed
 from harness.run.modes import make_mode, unavailable
 from harness.run.pool import WorkersDied
@@ -67,7 +68,7 @@ def check_programs(references: Sequence[str], options: CheckOptions) -> dict[str
                 f"unknown engine {engine!r}{nearest(engine, MODE_NAMES)} (known: {', '.join(MODE_NAMES)})"
             )
     tasks = load_tasks(options.source)
-    programs, rejected = load_programs(references)
+    programs, rejected = load_screened(references, options.memory_gb)
     workload = make_workload(programs, tasks, expand(tasks, options.samples_per_task, options.seed))
     job = Job(workload, options.timeout_s, options.memory_gb)
     engines: dict[str, dict[str, Any]] = {}
@@ -204,6 +205,13 @@ def describe(result: dict[str, Any]) -> str:
             f"{engine:<14}{row['evaluations']:>12}{row['equal']:>9}{row['failed']:>8}{row['timeout']:>9}"
             f"{row['died']:>6}{sum(row['fell_back'].values()):>11}{seconds:>10}{rate:>15}"
         )
+    fell_back = [
+        f"  {engine}: {count} of {row['evaluations']}: {reason}"
+        for engine, row in result["engines"].items()
+        for reason, count in sorted(row["fell_back"].items(), key=lambda item: (-item[1], item[0]))
+    ]
+    if fell_back:
+        lines += ["", "Evaluations that fell back on the reference, by reason:", *fell_back]
     troubled = [
         f"  {program['program']} ({engine}): {row['equal']} of {row['evaluations']} equal; {row['first_error']}"
         for program in result["programs"]

@@ -63,7 +63,9 @@ class Config(BaseModel):
         min_length=1,
         description="what to measure; a mode that cannot run is reported as skipped",
     )
-    workers: PositiveInt | None = Field(None, description="processes of parallel_cpu; null: one per usable CPU")
+    workers: PositiveInt | None = Field(
+        None, description="processes of parallel_cpu, threads of native_cpu; null: one per usable CPU"
+    )
     worker_memory_gb: Annotated[float, Field(ge=0.1, le=1e6)] | None = Field(
         4.0, description="GiB of address space per process; null: no limit"
     )
@@ -209,7 +211,8 @@ def _problem(detail: Any) -> str:
         return f"modes: unknown mode {value!r}{nearest(value, MODE_NAMES)} (known: {', '.join(MODE_NAMES)})"
     hint = "; it is text" if isinstance(value, str) and detail["type"] in ("int_type", "float_type") else ""
     if hint and _NUMBER.fullmatch(value):
-        hint += ": leave out quotes, and write 1.0e-9 for 1e-9, which YAML takes for text"
+        hint += ": leave out quotes"
+        hint += ", and write 1.0e-9 for 1e-9, which YAML takes for text" if "e" in value.lower() else ""
     if key == "tasks" and isinstance(value, int) and detail["type"] == "string_type":
         hint = "; a task's name that is all digits needs quotes"
     return f"{key}: {value!r} is refused: {detail['msg'][0].lower()}{detail['msg'][1:]}{hint}"

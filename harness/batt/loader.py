@@ -76,7 +76,9 @@ class Rejected:
 
 
 def load_programs(
-    references: Iterable[str], namespace: Mapping[str, Any] = PROGRAM_NAMESPACE
+    references: Iterable[str],
+    namespace: Mapping[str, Any] = PROGRAM_NAMESPACE,
+    refuse: Callable[[Path], str | None] | None = None,
 ) -> tuple[list[Program], list[Rejected]]:
     """Load all programs of modules, packages, files or folders.
 
@@ -84,6 +86,7 @@ def load_programs(
         references: each a dotted module or package name, a path of a ``.py`` file or of a folder of them; with
             ``:name`` behind it, only the program of that name.
         namespace: what ``from dsl import *`` gives, by name.
+        refuse: says of a file why it must not be executed in this process; None where it may be.
 
     Returns:
         The programs in order, and what could not be loaded; a bad module never keeps others from being loaded.
@@ -101,6 +104,8 @@ def load_programs(
         is_there = only is None
         for name, path in files:
             try:
+                if refuse is not None and (why := refuse(path)) is not None:
+                    raise LoadError(why)
                 module = execute(path, name, namespace)
             except LoadError as error:
                 rejected.append(Rejected(name, "", "import_failed", str(error)))

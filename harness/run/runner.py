@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.batt.loader import Rejected, load_programs
+from harness.batt.loader import Rejected
 from harness.config import ALL_DEVICE_MODES, GPU_MODES, ONE_DEVICE_MODES, Config, ConfigError, to_yaml
 from harness.dsl.table import ALL
 from harness.gpu.device import CudaUnavailable, DeviceError
@@ -33,6 +33,7 @@ from harness.run.device_tables import DeviceTables
 from harness.run.eager import EagerMode
 from harness.run.gpu import GpuMode
 from harness.run.identity import identity_of
+from harness.run.imports import load_screened
 from harness.run.interrupts import Interrupts, OutOfTime
 from harness.run.journal import CannotWrite, DamagedJournal, Journal, RunFolder
 from harness.run.lock import FolderInUse, locked
@@ -98,7 +99,7 @@ def prepare(config: Config) -> Prepared:
     start = perf_counter()
     tasks = select_tasks(load_tasks(config.data), config.tasks)
     samples = expand(tasks, config.samples_per_task, config.seed)
-    programs, rejected = load_programs(config.programs)
+    programs, rejected = load_screened(config.programs, config.worker_memory_gb)
     if not programs:
         reasons = "".join(f"\n  {r.module}: {r.detail}" for r in rejected)
         raise ConfigError(f"programs: there is none to run{reasons}")

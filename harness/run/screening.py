@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Sequence
+from pathlib import Path
 
 from harness.batt.loader import LoadError, Program, find_files
 from harness.dsl import PROGRAM_NAMESPACE
@@ -61,10 +62,18 @@ def is_harmless(module: str) -> bool:
     """
     try:
         ((_, path),) = find_files(module)
-        tree = ast.parse(path.read_bytes())
-    except (LoadError, OSError, SyntaxError, ValueError):
+    except (LoadError, OSError, ValueError):
         return False
-    return all(map(_is_harmless, ast.walk(tree)))
+    return harmless_tree(path) is not None
+
+
+def harmless_tree(path: Path) -> ast.Module | None:
+    """Return the syntax of a file that holds nothing but functions that call primitives and each other; else None."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+    return tree if all(map(_is_harmless, ast.walk(tree))) else None
 
 
 def _is_harmless(node: ast.AST) -> bool:
