@@ -299,7 +299,7 @@ private:
         pool.get().run(threads, [&](u32 number) {
             work(run, shares, number, resumed);
             workers[number]->ended = VM_CYCLES();
-        });
+        }, job.passes > 1 ? BETWEEN : WAKING);
         job.waiting += static_cast<u64>(static_cast<double>(waited(job, threads, began)) * run.nanoseconds_per_cycle);
         gather(job, threads);
     }

@@ -29,10 +29,13 @@ inline void relax() {
 #endif
 }
 
-// Look for `done` for some microseconds, which is how long the system takes to wake a thread.
+constexpr int WAKING = 40;      // microseconds that the system takes to wake a thread
+constexpr int BETWEEN = 1'000;  // microseconds to look for what is known to come: the next pass of a job
+
+// Look for `done` for so many microseconds.
 template <class Done>
-bool spin(Done done) {
-    constexpr auto most = std::chrono::microseconds(40);
+bool spin(int microseconds, Done done) {
+    const auto most = std::chrono::microseconds(microseconds);
     constexpr int looks = 64;  // from one look at the clock to the next
     const auto start = std::chrono::steady_clock::now();
     while (std::chrono::steady_clock::now() - start < most) {
@@ -66,8 +69,10 @@ public:
     bool are_here() const { return getpid() == process_; }
 
     // Call work(k) for each k below `count`, for 0 in this thread, for each other in a thread of its own; or not at all
-    // where that one does not come before the others are done. `work` throws nothing.
-    void run(u32 count, const std::function<void(u32)>& work) {
+    // where that one does not come before the others are done. `work` throws nothing. Threads look for more to do, or
+    // for the others' end, for `patience` microseconds before they have themselves woken.
+    void run(u32 count, const std::function<void(u32)>& work, int patience = WAKING) {
+        patience_.store(patience);
         if (count > 1) {
             make(count - 1);
             const std::lock_guard<std::mutex> lock(mutex_);
@@ -82,7 +87,7 @@ public:
         work_ = nullptr;
         if (!busy_.load()) return;
         lock.unlock();
-        if (spin([&] { return !busy_.load(); })) return;
+        if (spin(patience, [&] { return !busy_.load(); })) return;
         lock.lock();
         done_.wait(lock, [&] { return !busy_.load(); });
     }
@@ -106,7 +111,7 @@ private:
 
     void live(u32 number, u64 seen) {
         while (true) {
-            if (!spin([&] { return task_number_.load() != seen; })) {
+            if (!spin(patience_.load(), [&] { return task_number_.load() != seen; })) {
                 std::unique_lock<std::mutex> lock(mutex_);
                 parked_.fetch_add(1);
                 wake_.wait(lock, [&] { return task_number_.load() != seen; });
@@ -136,6 +141,7 @@ private:
     bool stop_ = false;
     std::atomic<u64> task_number_{0};
     std::atomic<u32> busy_{0}, parked_{0};  // threads at work; threads that have to be woken
+    std::atomic<int> patience_{WAKING};
     const pid_t process_ = getpid();
     std::vector<std::thread> threads_;
 };
