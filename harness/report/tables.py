@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -71,6 +73,20 @@ def _spread(name: str, interval: Interval) -> dict[str, float]:
     return {name: interval.median, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
+def _made_once(table: Callable[[Run], pd.DataFrame]) -> Callable[[Run], pd.DataFrame]:
+    """Have a table made once for a run, and give copies: it takes a while, and many parts of a report ask for it."""
+    found: WeakKeyDictionary[Run, pd.DataFrame] = WeakKeyDictionary()
+
+    @wraps(table)
+    def kept(run: Run) -> pd.DataFrame:
+        if run not in found:
+            found[run] = table(run)
+        return found[run].copy()
+
+    return kept
+
+
+@_made_once
 def mode_table(run: Run) -> pd.DataFrame:
     """One row per requested mode, in display order.
 
@@ -87,12 +103,7 @@ def mode_table(run: Run) -> pd.DataFrame:
     that were compared with the reference's, and those that differ); devices (CUDA devices that it used; null if none).
     Measured columns are NaN for a mode that was not measured.
     """
-    if run not in _FOUND:  # its intervals take a while, and many parts of a report ask for it
-        _FOUND[run] = pd.DataFrame([_mode_row(run, mode) for mode in requested_modes(run)], columns=_MODE_COLUMNS)
-    return _FOUND[run].copy()
-
-
-_FOUND: WeakKeyDictionary[Run, pd.DataFrame] = WeakKeyDictionary()
+    return pd.DataFrame([_mode_row(run, mode) for mode in requested_modes(run)], columns=_MODE_COLUMNS)
 
 
 _MODE_COLUMNS = [
@@ -149,6 +160,7 @@ def _reasons(text: str | None) -> dict[str, int] | None:
     return reasons if known else None
 
 
+@_made_once
 def program_table(run: Run) -> pd.DataFrame:
     """One row per program that was found, evaluated or timed: the greatest share of time first, then by name.
 
